@@ -1,0 +1,106 @@
+/*
+ * One request, from accepting it to its last byte, through libfcgi.
+ *
+ * The only file that includes fcgiapp.h.  One struct request lives as long as
+ * the worker and is reset after each request.  What must stay true: a body is
+ * given out only when it came whole; nothing is written to the client before
+ * request_start_answer(); header values with control bytes are never written.
+ */
+#ifndef WAYBILL_REQUEST_H
+#define WAYBILL_REQUEST_H
+
+#include "fcgi/pool.h"
+#include "fcgi/scoreboard.h"
+#include "shared/arena.h"
+#include "shared/buf.h"
+#include "shared/conf.h"
+#include "shared/db.h"
+#include "shared/easypost.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a worker has, made once at its start. */
+struct service {
+	const struct conf *conf;
+	const struct pool *pool;
+	struct scoreboard *scoreboard;
+	struct db *db;             /* NULL when DATABASE_URL is empty */
+	struct easypost *easypost; /* NULL outside of the upstream pool */
+};
+
+enum caller_kind { CALLER_NOBODY, CALLER_GATEWAY_KEY, CALLER_EASYPOST_KEY };
+
+/* Who asks; filled by the guard. */
+struct caller {
+	enum caller_kind kind;
+	bool is_test;    /* the mode that the key belongs to */
+	char key_id[37]; /* of a gateway key; else "" */
+	char name[64];
+};
+
+struct request {
+	struct service *service;
+	struct arena *arena; /* reset after the answer */
+	struct buf body;
+	struct caller caller;
+
+	const char *id; /* X-Request-Id: [A-Za-z0-9._-]{1,64} */
+	const char *method;
+	const char *target;   /* raw path and query as the client sent them */
+	const char *path;     /* raw, doubled slashes collapsed, no query */
+	const char *query;    /* raw, without '?'; "" when there is none */
+	const char *address;  /* of the client */
+	const char *argument; /* what matched {id} in the route; or NULL */
+	const char *route;    /* the route's pattern, for logs and metrics */
+
+	int64_t started_us;
+	int status;   /* 0 until the answer starts */
+	size_t bytes; /* of the body of the answer */
+	bool is_head;
+	bool is_client_gone;
+	const char *error_code; /* of a refusal, for the access line */
+};
+
+/* Waits for the next request on the listening socket.  False when the worker
+ * shall stop (`*is_stopping` was set by a signal). */
+struct request *request_new(struct service *, int listen_fd);
+bool request_accept(struct request *, const volatile bool *is_stopping);
+
+/* A header by its CGI name ("HTTP_AUTHORIZATION"), or NULL.  The names of all
+ * request headers: */
+const char *request_header(const struct request *, const char *cgi_name);
+
+/* True when a header that decides about access or money came twice. */
+bool request_has_doubled_header(const struct request *);
+
+/* Content-Length as the client said; -1 when it is not a number >= 0. */
+long long request_content_length(const struct request *);
+
+/* Reads the whole body into rq->body.  False when it did not come whole or
+ * passes max_bytes. */
+bool request_read_body(struct request *, size_t max_bytes)
+    __attribute__((warn_unused_result));
+
+struct request_header {
+	const char *name;
+	const char *value;
+};
+
+/* Writes status and headers.  A value with a control byte is left out and
+ * logged.  X-Request-Id is always written. */
+void request_start_answer(
+    struct request *, int status, const struct request_header *, int count);
+
+/* Writes a part of the body; nothing for HEAD. */
+void request_write(struct request *, const void *, size_t bytes);
+
+/* Ends the answer: the client has all of it when this returns.  What a handler
+ * does afterwards keeps only the worker busy. */
+void request_finish(struct request *);
+
+/* Access line, then everything of the request is forgotten. */
+void request_end(struct request *);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * Answers: the two envelopes, refusals, and rows as JSON.
+ *
+ * Below /v2 and /beta the gateway's own errors have EasyPost's envelope, so
+ * that official clients can read them; elsewhere ours.  No internals (SQL,
+ * paths, digests, secrets) are ever in a body.
+ */
+#ifndef WAYBILL_RESPONSE_H
+#define WAYBILL_RESPONSE_H
+
+#include "fcgi/request.h"
+#include "shared/buf.h"
+#include "shared/db.h"
+
+/* Refuses: one JSON error, one line of log.  `field` may be NULL.  Codes are
+ * upper case with dots, as EasyPost's: "PARAMETER.INVALID". */
+void response_refuse(struct request *, int status, const char *code,
+    const char *field, const char *message);
+
+/* Refuses with Retry-After. */
+void response_refuse_for(struct request *, int status, const char *code,
+    const char *message, int retry_after_s);
+
+/* Refuses what a failed db_call() means (a table from SQLSTATE to status). */
+void response_refuse_db(struct request *, enum db_status);
+
+/* Answers with a whole JSON body. */
+void response_json(struct request *, int status, const struct buf *body);
+
+#endif

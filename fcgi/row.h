@@ -1,0 +1,19 @@
+/*
+ * JSON out of rows and values: the one encoder.
+ *
+ * Column names are the keys.  Numbers and booleans as they are, json verbatim,
+ * timestamps as RFC 3339 in UTC, null as null, everything else as a string.
+ */
+#ifndef WAYBILL_ROW_H
+#define WAYBILL_ROW_H
+
+#include "shared/buf.h"
+#include "shared/db.h"
+
+/* Appends {"column":value,...}. */
+bool row_to_json(struct buf *, const struct db_row *);
+
+/* Appends a JSON string; bytes that are not UTF-8 become U+FFFD. */
+bool row_string(struct buf *, const char *, size_t bytes);
+
+#endif

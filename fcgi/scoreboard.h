@@ -1,0 +1,63 @@
+/*
+ * Who is busy since when: shared memory, one slot a worker.
+ *
+ * A file in the run directory, mapped by the supervisor of the pool and its
+ * workers for writing and by the other pools for reading.  A slot is written by
+ * its owner only, but for what the supervisor sets before the worker starts and
+ * after it is dead.  Fields are lock-free atomics; a reader may see a slot
+ * between two stores and must not mind.
+ */
+#ifndef WAYBILL_SCOREBOARD_H
+#define WAYBILL_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_STARTING,
+	SLOT_IDLE,
+	SLOT_BUSY,
+	SLOT_STOPPING,
+};
+
+struct slot {
+	_Atomic int32_t pid;
+	_Atomic int32_t state;
+	_Atomic int32_t generation;   /* of the supervisor that started it */
+	_Atomic int32_t is_connected; /* to the database */
+	_Atomic int64_t started_ms;
+	_Atomic int64_t busy_since_ms; /* clock_ms(); 0 while idle */
+	_Atomic int64_t requests;
+	_Atomic int64_t errors; /* answers with status 500 and more */
+};
+
+struct scoreboard;
+
+/* Makes or takes over the file and maps it for writing; fatal when it cannot. */
+struct scoreboard *scoreboard_create(const char *path, int slots);
+
+/* Maps the scoreboard of another pool for reading; NULL when there is none. */
+const struct scoreboard *scoreboard_open(const char *path);
+
+void scoreboard_close(const struct scoreboard *);
+
+int scoreboard_slots(const struct scoreboard *);
+struct slot *scoreboard_slot(struct scoreboard *, int index);
+
+/* What /health tells of a pool. */
+struct scoreboard_sum {
+	int base;
+	int limit;
+	int idle;
+	int busy;
+	int connected;
+	int64_t requests;
+	int64_t errors;
+};
+
+void scoreboard_set_size(struct scoreboard *, int base, int limit);
+struct scoreboard_sum scoreboard_sum(const struct scoreboard *);
+
+#endif

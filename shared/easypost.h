@@ -1,0 +1,82 @@
+/*
+ * One call to EasyPost, through libcurl.
+ *
+ * The only file that includes libcurl.  Only the configured host is ever
+ * called: no redirects, no proxies from the environment.  Connections are kept
+ * and used again, except for what spends money.  libcurl sends a request again
+ * by itself when a kept connection dies before the first byte of the answer;
+ * here the body of a write cannot be rewound, so that it never happens for one.
+ */
+#ifndef WAYBILL_EASYPOST_H
+#define WAYBILL_EASYPOST_H
+
+#include "shared/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct easypost;
+
+enum {
+	EASYPOST_HEADERS_MAX = 32,
+	EASYPOST_ANSWER_MAX = 32 * 1024 * 1024, /* a label file is about 1 MB */
+};
+
+struct easypost_header {
+	const char *name;
+	const char *value;
+};
+
+struct easypost_request {
+	const char *method;
+	const char
+	    *target; /* raw path and query: "/v2/shipments?page_size=5" */
+	const struct easypost_header *headers;
+	int header_count;
+	const char *body;
+	size_t body_bytes;
+	bool has_body;
+	bool spends_money;   /* a connection of its own, not kept */
+	int64_t deadline_ms; /* clock_ms() at which we give up */
+};
+
+enum easypost_result {
+	EASYPOST_ANSWERED,
+	EASYPOST_UNREACHABLE, /* surely not executed: no connection was made */
+	EASYPOST_UNTRUSTED,   /* surely not executed: the certificate is bad */
+	EASYPOST_IN_DOUBT,    /* sent, but no whole answer: may be executed */
+	EASYPOST_LATE,        /* the deadline passed: may be executed */
+	EASYPOST_TOO_LARGE,   /* the answer passes EASYPOST_ANSWER_MAX */
+};
+
+/* Belongs to the caller, who keeps it for the next call. */
+struct easypost_answer {
+	int status;
+	struct buf body;        /* decoded: never compressed */
+	struct buf header_text; /* what the headers below point into */
+	struct easypost_header headers[EASYPOST_HEADERS_MAX];
+	int header_count;
+	bool has_content_encoding; /* of an encoding that is not ours to undo */
+};
+
+/* `base` as configured, `ca_file` "" for the system's. */
+struct easypost *easypost_new(const char *base, const char *ca_file);
+
+void easypost_answer_init(struct easypost_answer *);
+
+/* Sends the request and reads the whole answer. */
+enum easypost_result easypost_send(struct easypost *,
+    const struct easypost_request *, struct easypost_answer *)
+    __attribute__((warn_unused_result));
+
+/* The first header of this name (any case), or NULL. */
+const char *easypost_header(const struct easypost_answer *, const char *name);
+
+/* What went wrong last, for the log; no secrets in it. */
+const char *easypost_error(const struct easypost *);
+
+/* Microseconds spent in easypost_send() since the last call of this. */
+int64_t easypost_spent_us(struct easypost *);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * Records that PostgreSQL could not take, safe on disk until it can.
+ *
+ * A directory in the manner of maildir: written and synced in tmp/, renamed
+ * into new/, the directory synced; only then is a record kept.  Names sort in
+ * the order of arrival.  Readers trust nothing: a record carries its length and
+ * SHA-256.
+ */
+#ifndef WAYBILL_SPOOL_H
+#define WAYBILL_SPOOL_H
+
+#include "shared/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum spool_kind { SPOOL_ANSWER, SPOOL_WEBHOOK };
+
+/* One record: what api.record_answer or api.receive_webhook would have been
+ * given.  Strings are single lines. */
+struct spool_record {
+	enum spool_kind kind;
+	const char *request_id;
+	const char *method; /* answers only, as are path, query, mode, status */
+	const char *path;
+	const char *query;
+	const char *mode;
+	int status;
+	const char *body;
+	size_t body_bytes;
+};
+
+/* Keeps the record: true only when it would survive a power cut.  False with
+ * errno when not (EDQUOT: the spool is at its limit). */
+bool spool_keep(const char *dir, long max_bytes, long max_files,
+    const struct spool_record *) __attribute__((warn_unused_result));
+
+enum spool_verdict {
+	SPOOL_DONE,  /* the record is in the database: remove the file */
+	SPOOL_LATER, /* the database is away: stop, keep everything */
+	SPOOL_BAD,   /* the database refuses it for good: set aside in bad/ */
+};
+
+typedef enum spool_verdict spool_function(
+    void *context, const struct spool_record *);
+
+/* Gives each kept record, oldest first, to `apply`; damaged ones go to bad/.
+ * One drain at a time (a lock on the directory; false with EWOULDBLOCK when
+ * another runs).  Returns false with errno when the directory cannot be read.
+ * *done counts the records that were applied. */
+bool spool_drain(const char *dir, spool_function *apply, void *context,
+    int *done) __attribute__((warn_unused_result));
+
+/* How many records wait in new/; -1 with errno when that cannot be known. */
+long spool_depth(const char *dir);
+
+#endif
