@@ -1,0 +1,41 @@
+/*
+ * Monotonic time: see clock.h for the promises.
+ *
+ * Leaves the wall clock to those who write dates.  A kernel without a monotonic
+ * clock is a panic: no deadline would hold.
+ */
+#include "shared/clock.h"
+
+#include "shared/log.h"
+
+#include <limits.h>
+#include <time.h>
+
+int64_t
+clock_us(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+		log_panic("clock.monotonic", "the clock cannot be read");
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t
+clock_ms(void)
+{
+	return clock_us() / 1000;
+}
+
+int
+clock_left_ms(int64_t deadline_ms)
+{
+	int64_t now_ms = clock_ms();
+
+	if (deadline_ms <= now_ms)
+		return 0;
+	/* Written so that no deadline overflows: now is never negative. */
+	if (deadline_ms > INT_MAX && deadline_ms - INT_MAX > now_ms)
+		return INT_MAX;
+	return (int)(deadline_ms - now_ms);
+}
