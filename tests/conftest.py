@@ -1,0 +1,98 @@
+"""The stack as fixtures, and what makes a whole run fail.
+
+    /usr/bin/python3 -m pytest tests [--build build-asan]
+
+Every log of a failed test is printed with it; a sanitizer's report, a panic or
+a process that is left makes the run fail wherever it came from.
+"""
+
+import os
+
+import pytest
+
+from env import stack as environment
+from fixtures import *  # noqa: F401,F403: the tests' own
+
+LOG_BYTES_MAX = 20000  # of one log in one report: the end tells most
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build", default="build", metavar="DIR",
+                     help="where the programs are: build or build-asan")
+
+
+def pytest_configure(config):
+    environment.use_build(config.getoption("--build"))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    """The stack that most tests share."""
+    with environment.Stack(tmp_path_factory.mktemp("stack")) as one:
+        yield one
+
+
+@pytest.fixture
+def make_stack(tmp_path):
+    """A function that starts a stack of the test's own: make_stack(conf=...)."""
+    made = []
+
+    def make(**options):
+        one = environment.Stack(tmp_path / f"stack{len(made)}", **options)
+        made.append(one)
+        return one.start()
+
+    yield make
+    for one in reversed(made):
+        if one in environment.running:
+            one.stop()
+
+
+# --- the logs of what failed ---------------------------------------------------
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    item.log_sizes = {}
+    for one in environment.running:
+        item.log_sizes.update(one.log_sizes())
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    for one in environment.running:
+        for name, text in one.logs(item.log_sizes).items():
+            if text:
+                report.sections.append((
+                    f"{os.path.basename(one.directory)}/{name}",
+                    text[-LOG_BYTES_MAX:].decode("utf-8", "replace")))
+
+
+# --- what no log may hold --------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """With pytest-xdist each worker judges its own stacks and tells."""
+    if environment.troubles and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["troubles"] = environment.troubles
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    environment.troubles.extend(
+        getattr(node, "workeroutput", {}).get("troubles", []))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if environment.troubles:
+        terminalreporter.section("what no log may hold", red=True)
+        for line in environment.troubles[:50]:
+            terminalreporter.line(line)

@@ -1,0 +1,159 @@
+"""A private PostgreSQL cluster: nothing but a socket in a directory.
+
+Run by root, the server belongs to the user "postgres", as PostgreSQL demands;
+then its directory must be one that this user can reach.
+"""
+
+import glob
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import urllib.parse
+
+from env.process import Failed, Process, as_user, run
+
+PORT = 5432  # only the name of the socket's file
+OWNER = "postgres"
+DATABASE = "waybill"
+ROLE = "waybill"  # what the programs connect as: no superuser
+
+
+def programs():
+    """The directory of the newest installed server's programs."""
+    found = [os.path.dirname(path)
+             for path in glob.glob("/usr/lib/postgresql/*/bin/initdb")]
+    if not found:
+        raise Failed("no PostgreSQL server is installed")
+    return max(found, key=lambda path: int(re.sub(r"\D", "", path) or 0))
+
+
+class Postgres:
+    """One cluster in `directory`, its socket in `socket_dir`."""
+
+    def __init__(self, directory, socket_dir, log, *, fsync=True,
+                 settings=None):
+        self.directory = directory
+        self.socket_dir = socket_dir
+        self.log = log
+        self.settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": socket_dir,
+            "max_connections": "120",
+            "shared_buffers": "64MB",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "logging_collector": "off",
+            "log_line_prefix": "%m [%p] %q%u %a ",
+            "fsync": "on" if fsync else "off",
+            **(settings or {}),
+        }
+        self.user = OWNER if os.geteuid() == 0 else None
+        self.superuser = OWNER
+        self.programs = programs()
+        self.process = None
+
+    # --- life -------------------------------------------------------------
+
+    def make(self):
+        """Makes the cluster unless it is there already."""
+        self._own(self.socket_dir)
+        if os.path.exists(os.path.join(self.directory, "PG_VERSION")):
+            return
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self._own(self.directory)
+        run([f"{self.programs}/initdb", "-D", self.directory, "-U",
+             self.superuser, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
+             "--no-sync", "--no-instructions"],
+            directory=self.directory, user=self.user)
+
+    def start(self):
+        words = [f"{self.programs}/postgres", "-D", self.directory]
+        for name, value in self.settings.items():
+            words += ["-c", f"{name}={value}"]
+        # SIGINT: a fast stop, which ends the sessions of others.
+        self.process = Process("postgres", words, log=self.log,
+                               directory=self.directory, user=self.user,
+                               parent_death=signal.SIGINT).start()
+        self.process.ready(self.is_ready)
+        return self
+
+    def stop(self):
+        """A fast stop; true when it was running."""
+        if self.process is None or not self.process.is_running():
+            return False
+        self.process.stop(signal.SIGINT)
+        return True
+
+    def crash(self):
+        """An immediate stop, as after a power cut: recovery follows."""
+        self.process.stop(signal.SIGQUIT)
+
+    def freeze(self):
+        """Every process of the server stands still and answers nobody."""
+        for pid in self.pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self):
+        for pid in self.pids():
+            os.kill(pid, signal.SIGCONT)
+
+    def pids(self):
+        """The postmaster and its children."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
+                  encoding="ascii") as file:
+            return [self.process.pid] + [int(word)
+                                         for word in file.read().split()]
+
+    def is_ready(self):
+        asked = subprocess.run(
+            [f"{self.programs}/pg_isready", "-q", "-h", self.socket_dir,
+             "-p", str(PORT)], check=False)
+        return asked.returncode == 0
+
+    # --- use --------------------------------------------------------------
+
+    def url(self, database=DATABASE, role=ROLE):
+        """A connection URI for libpq."""
+        where = urllib.parse.quote(self.socket_dir, safe="")
+        return f"postgresql://{role}@{where}:{PORT}/{database}"
+
+    def admin_url(self, database=DATABASE):
+        return self.url(database, self.superuser)
+
+    def make_database(self, database=DATABASE):
+        """The role of the programs and an empty database that it owns."""
+        sql = f"""
+            select 'create role {ROLE} login createrole'
+            where not exists (select from pg_roles where rolname = '{ROLE}')
+            \\gexec
+            select 'create database "{database}" owner {ROLE}'
+            where not exists
+                (select from pg_database where datname = '{database}')
+            \\gexec
+        """
+        self.psql(sql, "postgres")
+
+    def psql(self, sql, database=DATABASE):
+        """Runs a script as the superuser; its rows as text."""
+        return run([f"{self.programs}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1",
+                    "-d", self.admin_url(database), "-f", "-"],
+                   directory="/", stdin=sql.encode())
+
+    def _own(self, directory):
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.chmod(directory, 0o700)
+        if self.user:
+            entry = pwd.getpwnam(self.user)
+            os.chown(directory, entry.pw_uid, entry.pw_gid)
+
+
+def can_reach(directory):
+    """Whether the server's user could have its files in the directory."""
+    if os.geteuid() != 0:
+        return True
+    asked = subprocess.run(["test", "-x", directory], check=False,
+                           cwd="/", **as_user(OWNER))
+    return asked.returncode == 0
