@@ -5,13 +5,16 @@
  * nothing else: `select * from schema.name($1, ...)`.  Every wait has our own
  * deadline, because libpq waits for ever on a server that hangs: send, poll,
  * and drop the connection when the time is over.
+ * Two things libpq does not let us limit: looking up a host's name (give an
+ * address or a socket's directory), and the second of several hosts in one URL
+ * is only tried when the first one refuses, not when it is silent.
  * What must stay true: after a failure of any kind the connection is either
  * idle and clean, or closed; statements are prepared once a connection.
  */
 #ifndef WAYBILL_DB_H
 #define WAYBILL_DB_H
 
-#include "shared/buf.h"
+#include "shared/kind.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +23,9 @@
 struct db;
 
 struct db_options {
-	const char *url;  /* libpq connection string or URI */
+	/* The strings live as long as the handle. */
+	const char *url;  /* libpq connection string or URI; its options= and
+	                     client_encoding= are replaced by ours */
 	const char *role; /* SET ROLE at connect; NULL: none */
 	const char *name; /* application_name */
 	int connect_ms;   /* limit of one connection attempt */
@@ -38,12 +43,10 @@ enum db_status {
 };
 
 struct db_value {
-	const char *data; /* NULL: SQL null */
+	const char *data; /* NULL: SQL null; text ends with a zero byte */
 	size_t bytes;
 	bool is_binary; /* for bytea: raw bytes */
 };
-
-enum db_kind { DB_TEXT, DB_NUMBER, DB_BOOL, DB_JSON, DB_TIME };
 
 /* One row while it is being looked at; valid only inside the row function. */
 struct db_row;
@@ -82,7 +85,8 @@ struct db *db_new(const struct db_options *);
 enum db_status db_call(struct db *, const struct db_call *,
     db_row_function *row, void *context) __attribute__((warn_unused_result));
 
-/* Runs a script of the operator (a migration): many statements, no values. */
+/* Runs a script of the operator (a migration): many statements, no values, never
+ * a second time.  A connection left inside a transaction is closed. */
 enum db_status db_script(struct db *, const char *sql, int64_t deadline_ms)
     __attribute__((warn_unused_result));
 
@@ -101,10 +105,11 @@ void db_close(struct db *);
 int db_columns(const struct db_row *);
 const char *db_column_name(const struct db_row *, int column);
 enum db_kind db_column_kind(const struct db_row *, int column);
-/* NULL for SQL null, else zero-terminated text; *bytes may be NULL. */
+/* NULL for SQL null, else zero-terminated text; `bytes` may be NULL.  NULL too
+ * for NaN and the infinities of numbers and times, which JSON cannot write. */
 const char *db_column(const struct db_row *, int column, size_t *bytes);
 
-/* Values for the calls: text (NULL: SQL null) and raw bytes. */
+/* Values for the calls: text (NULL: SQL null) and raw bytes (never null). */
 struct db_value db_text(const char *);
 struct db_value db_bytes(const void *, size_t bytes);
 
