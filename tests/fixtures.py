@@ -1,0 +1,56 @@
+"""Fixtures on top of `stack`: one client, one look into the database."""
+
+import os
+
+import pytest
+
+from env.stack import Stack
+from helpers import Client, Database, Simulator
+
+
+@pytest.fixture
+def client(stack):
+    """The session's key: test mode, every scope."""
+    return Client(stack, stack.key)
+
+
+@pytest.fixture
+def nobody(stack):
+    """Somebody without a key."""
+    return Client(stack)
+
+
+@pytest.fixture(scope="session")
+def db(stack):
+    found = Database(stack.database_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def sim(stack):
+    return simulator(stack)
+
+
+def simulator(stack):
+    return Simulator(stack.sim.base, getattr(stack.sim, "ca", None) or True)
+
+
+@pytest.fixture(scope="session")
+def odd_stack(tmp_path_factory):
+    """A stack whose settings the tests may change, a few workers only."""
+    folder = tmp_path_factory.mktemp("odd")
+    with Stack(folder, conf={"WORKERS": "6", "WORKERS_OVERFLOW": "0"}) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def corpus():
+    """The folder with EasyPost's recorded traffic, where it is present."""
+    named = os.environ.get("EASYPOST_CORPUS")
+    beside = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
+        os.path.abspath(__file__)))), "shared", "easypost", "corpus")
+    folder = named or beside
+    if not os.path.isdir(folder):
+        pytest.skip("no recorded traffic here: set EASYPOST_CORPUS")
+    return folder

@@ -1,0 +1,459 @@
+"""What the tests share: talking to a stack, waiting, looking, judging.
+
+Nothing in here knows how Waybill works inside: it speaks HTTP to it, SQL to
+its database and looks at its processes, as an administrator would.
+"""
+
+import base64
+import concurrent.futures
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import threading
+import unicodedata
+import urllib.parse
+import uuid
+
+import psycopg2
+import requests
+
+from env.wait import wait_until
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def parallel(count, work):
+    """work(0), work(1), ... all at the same moment; their results in order."""
+    gate = threading.Barrier(count)
+
+    def one(number):
+        gate.wait(30)
+        return work(number)
+
+    with concurrent.futures.ThreadPoolExecutor(count) as threads:
+        return list(threads.map(one, range(count)))
+
+
+def unique(prefix=""):
+    """A value that no other test has."""
+    return prefix + uuid.uuid4().hex
+
+
+# --- talking HTTP -----------------------------------------------------------
+
+
+class Client:
+    """requests, with the stack's certificate and one key."""
+
+    def __init__(self, stack, key=None, *, scheme="Bearer", timeout=20):
+        self.stack = stack
+        self.timeout = timeout
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = stack.ca
+        self.session.headers["Accept"] = "application/json"
+        if key:
+            self.session.headers["Authorization"] = authorization(key, scheme)
+
+    def __call__(self, method, path, **options):
+        options.setdefault("timeout", self.timeout)
+        options.setdefault("allow_redirects", False)
+        if "document" in options:
+            options["data"] = compact(options.pop("document"))
+            options.setdefault("headers", {})
+            options["headers"].setdefault("Content-Type", "application/json")
+        return self.session.request(method, self.stack.url + path, **options)
+
+    def get(self, path, **options):
+        return self("GET", path, **options)
+
+    def post(self, path, **options):
+        return self("POST", path, **options)
+
+
+def authorization(key, scheme="Bearer"):
+    """The header's value for a key, in either of the two documented ways."""
+    if scheme.lower() == "basic":
+        return scheme + " " + base64.b64encode(f"{key}:".encode()).decode()
+    return scheme + " " + key
+
+
+class Answer:
+    """What came back on a raw connection."""
+
+    def __init__(self, status, headers, body):
+        self.status_code = status
+        self.headers = requests.structures.CaseInsensitiveDict(headers)
+        self.header_list = headers
+        self.content = body
+
+    @property
+    def text(self):
+        return self.content.decode("utf-8", "replace")
+
+    def json(self):
+        return json.loads(self.content)
+
+    def __repr__(self):
+        return f"<{self.status_code} {self.content[:300]!r}>"
+
+
+def connect(stack, timeout=20):
+    """A TLS connection to the stack's nginx."""
+    where = urllib.parse.urlsplit(stack.url)
+    context = ssl.create_default_context(cafile=stack.ca)
+    plain = socket.create_connection((where.hostname, where.port), timeout)
+    return context.wrap_socket(plain, server_hostname=where.hostname)
+
+
+def send(stack, method, target, headers=None, body=None, *, timeout=20):
+    """One request whose target and headers are sent exactly as given."""
+    where = urllib.parse.urlsplit(stack.url)
+    wire = connect(stack, timeout)
+    try:
+        head = [f"{method} {target} HTTP/1.1", f"Host: {where.netloc}"]
+        pairs = headers.items() if isinstance(headers, dict) else headers or []
+        head += [f"{name}: {value}" for name, value in pairs]
+        names = {name.lower() for name, _ in pairs}
+        if body is not None and "content-length" not in names:
+            head.append(f"Content-Length: {len(body)}")
+        head.append("Connection: close")
+        text = "\r\n".join(head) + "\r\n\r\n"
+        wire.sendall(text.encode("latin-1") + (body or b""))
+        return read_answer(wire, method)
+    finally:
+        wire.close()
+
+
+def send_bytes(stack, data, *, method="GET", timeout=20, half_close=False):
+    """Raw bytes; the answer, or None when the server just hangs up."""
+    wire = connect(stack, timeout)
+    try:
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            wire.sendall(data)
+        if half_close:
+            with contextlib.suppress(OSError):
+                wire.unwrap()
+            return None
+        try:
+            return read_answer(wire, method)
+        except (http.client.BadStatusLine, ConnectionError, ssl.SSLError):
+            return None
+    finally:
+        wire.close()
+
+
+def read_answer(wire, method="GET"):
+    answer = http.client.HTTPResponse(wire, method=method)
+    answer.begin()
+    return Answer(answer.status, answer.getheaders(), answer.read())
+
+
+def compact(document):
+    """Bytes as EasyPost would send them."""
+    if isinstance(document, bytes):
+        return document
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+def assert_error(answer, status=None, code=None, *, easypost=None):
+    """A refusal of the gateway, in the right envelope; returns the error."""
+    if status is not None:
+        allowed = (status,) if isinstance(status, int) else tuple(status)
+        assert answer.status_code in allowed, (answer.status_code, answer.text)
+    kind = answer.headers.get("Content-Type", "")
+    assert kind.startswith("application/json"), (kind, answer.text[:300])
+    document = answer.json()
+    if easypost:
+        assert set(document) == {"error"}, document
+    elif easypost is False:
+        assert set(document) == {"status", "error", "request_id"}, document
+    if "status" in document:
+        assert document["status"] == "error"
+        assert document["request_id"] == answer.headers["X-Request-Id"]
+    error = document["error"]
+    assert isinstance(error["code"], str) and error["code"], error
+    assert isinstance(error["message"], str) and error["message"], error
+    assert isinstance(error["errors"], list), error
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", answer.headers["X-Request-Id"])
+    assert_no_internals(answer.text)
+    if code is not None:
+        allowed = (code,) if isinstance(code, str) else tuple(code)
+        assert error["code"] in allowed, error
+    return error
+
+
+def assert_no_internals(text):
+    """Nothing in an error that tells how we are built."""
+    for word in ("select ", "SQLSTATE", "PGresult", "pg_", "api.", "psql",
+                 ".c:", "libcurl", "/tmp/", "/run/", "/var/", "waybill_",
+                 "Traceback", "<html"):
+        assert word not in text, (word, text[:500])
+
+
+# --- the configuration as the stack wrote it -------------------------------
+
+
+def setting(stack, key):
+    """A value of the stack's configuration file; "" when it is not set."""
+    with open(stack.conf_file, encoding="utf-8") as file:
+        for line in file:
+            name, mark, value = line.strip().partition("=")
+            if mark and name == key:
+                return value.strip("\"'")
+            if mark and name == key + "_FILE":
+                with open(value.strip("\"'"), encoding="utf-8") as secret:
+                    return secret.read().removesuffix("\n")
+    return ""
+
+
+@contextlib.contextmanager
+def changed_settings(stack, pools, changes):
+    """Other settings for a while: the file is rewritten, the pools reload."""
+    with open(stack.conf_file, encoding="utf-8") as file:
+        before = file.read()
+    kept = [line for line in before.splitlines()
+            if line.partition("=")[0].removesuffix("_FILE") not in changes]
+    kept += [f'{key}="{value}"' for key, value in changes.items()
+             if value is not None]
+    try:
+        write_settings(stack, pools, "\n".join(kept) + "\n")
+        yield
+    finally:
+        write_settings(stack, pools, before)
+
+
+def write_settings(stack, pools, text):
+    with open(stack.conf_file, "w", encoding="utf-8") as file:
+        file.write(text)
+    for pool in pools:
+        reload_pool(stack, pool)
+
+
+def reload_pool(stack, pool):
+    """SIGHUP; returns when every worker is a new one."""
+    supervisor = supervisor_pid(stack, pool)
+    before = set(children(supervisor))
+    os.kill(supervisor, signal.SIGHUP)
+    wait_until(lambda: children(supervisor)
+               and not before & set(children(supervisor)),
+               20, f"the reload of {pool}")
+
+
+# --- processes --------------------------------------------------------------
+
+
+def supervisor_pid(stack, pool):
+    pid = stack.pids[pool]
+    return pid.pid if hasattr(pid, "pid") else int(pid)
+
+
+def children(pid):
+    """Living children of a process, as the kernel knows them."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children",
+                      encoding="ascii") as file:
+                found += [int(word) for word in file.read().split()]
+    return [child for child in found if state_of(child) not in ("Z", None)]
+
+
+def state_of(pid):
+    """R, S, T, Z ...; None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def workers(stack, pool):
+    return children(supervisor_pid(stack, pool))
+
+
+def all_workers(stack):
+    return {pool: sorted(workers(stack, pool))
+            for pool in ("read", "webhook", "upstream")}
+
+
+# --- the database -----------------------------------------------------------
+
+
+class Database:
+    """The tables, seen with an administrator's rights."""
+
+    def __init__(self, url):
+        self.connection = psycopg2.connect(url, connect_timeout=10)
+        self.connection.autocommit = True
+        self("set search_path = waybill, public")
+        self("set timezone = 'UTC'")
+
+    def __call__(self, sql, *values):
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def one(self, sql, *values):
+        rows = self(sql, *values)
+        assert len(rows) == 1, (sql, values, rows)
+        return rows[0] if len(rows[0]) > 1 else rows[0][0]
+
+    def row(self, table, easypost_id):
+        """The row of an EasyPost object as a dict; None when there is none."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"select * from {table} where easypost_id = %s",
+                           (easypost_id,))
+            rows = cursor.fetchall()
+            assert len(rows) <= 1, (table, rows)
+            names = [column.name for column in cursor.description]
+        return dict(zip(names, rows[0])) if rows else None
+
+    def close(self):
+        self.connection.close()
+
+
+# --- the simulator's control routes ----------------------------------------
+
+
+class Simulator:
+    """EasyPost's stand-in, told what to do and asked what it saw."""
+
+    def __init__(self, base, verify=True):
+        self.base = base.rstrip("/")
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = verify
+
+    def _post(self, path, document):
+        answer = self.session.post(self.base + "/_sim" + path, timeout=10,
+                                   data=json.dumps(document))
+        assert answer.status_code < 300, (path, answer.text)
+        return answer.json() if answer.content else None
+
+    def _get(self, path):
+        answer = self.session.get(self.base + "/_sim" + path, timeout=10)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer.json()
+
+    def calls(self, part=""):
+        """The requests that arrived whose path and query hold `part`."""
+        seen = self._get("/calls")
+        seen = seen["calls"] if isinstance(seen, dict) else seen
+        return [call for call in seen
+                if part in call["path"] + "?" + (call["query"] or "")]
+
+    def fault(self, match, kind, **more):
+        return self._post("/fault", {"match": match, "kind": kind, **more})
+
+    def canned(self, method, path, body=b"", *, query="", status=200,
+               headers=None):
+        """From now on this very request gets these very bytes."""
+        body = compact(body)
+        given = {"Content-Type": "application/json; charset=utf-8"}
+        given.update(headers or {})
+        if status == 204:
+            given = dict(headers or {})
+        self._post("/canned", {
+            "method": method, "path": path, "query": query, "status": status,
+            "headers": given,
+            "body_base64": base64.b64encode(body).decode()})
+
+    def state(self, object_id):
+        return self._get("/state/" + object_id)
+
+    def advance(self, tracker_id):
+        return self._post(f"/tracker/{tracker_id}/advance", {})
+
+    def deliver(self, **what):
+        return self._post("/deliver", what)
+
+    def webhook(self, url, secret):
+        return self._post("/webhook", {"url": url, "secret": secret})
+
+    def events(self):
+        seen = self._get("/events")
+        return seen["events"] if isinstance(seen, dict) else seen
+
+
+# --- signed webhooks --------------------------------------------------------
+
+
+def digest(secret, body, *, normalise=True):
+    """What EasyPost computes over the raw bytes."""
+    if normalise:
+        secret = unicodedata.normalize("NFKD", secret)
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def signed(secret, body, header="X-Hmac-Signature", prefix="hmac-sha256-hex="):
+    return {"Content-Type": "application/json",
+            header: prefix + digest(secret, body)}
+
+
+def deliver(client, event, *, secret=None, headers=None):
+    """One delivery as EasyPost would make it."""
+    body = compact(event)
+    if secret is None:
+        secret = setting(client.stack, "EASYPOST_WEBHOOK_SECRET")
+    if headers is None:
+        headers = signed(secret, body)
+    return client.post("/webhooks/easypost", data=body, headers=headers)
+
+
+# --- equal tables -----------------------------------------------------------
+
+
+class Footprint:
+    """All rows of a set of documents, in every table, without bookkeeping.
+
+    `marks` are EasyPost ids.  Rows that name one of them, and rows that name
+    the key of such a row, belong to the footprint.
+    """
+
+    def __init__(self, db, marks, tables, without):
+        self.db = db
+        self.marks = list(marks)
+        self.tables = tables
+        self.without = without
+
+    def _words(self):
+        words = set(self.marks)
+        for _ in range(2):
+            for table in self.tables:
+                words |= {row[0] for row in self.db(
+                    f"select t.id::text from {table} t "
+                    "where t::text like any (%s)", self._patterns(words))}
+        return words
+
+    @staticmethod
+    def _patterns(words):
+        return [f"%{word}%" for word in sorted(words)]
+
+    def rows(self):
+        patterns = self._patterns(self._words())
+        found = {}
+        for table in self.tables:
+            found[table] = sorted(
+                json.dumps(row[0], sort_keys=True) for row in self.db(
+                    f"select to_jsonb(t) - %s::text[] from {table} t "
+                    "where t::text like any (%s)", self.without, patterns))
+        return found
+
+    def forget(self):
+        """Deletes the rows, so that the same story can be told again."""
+        patterns = self._patterns(self._words())
+        self.db("begin")
+        self.db("set local session_replication_role = replica")
+        for table in self.tables:
+            self.db(f"delete from {table} t where t::text like any (%s)",
+                    patterns)
+        self.db("commit")
