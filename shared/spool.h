@@ -31,9 +31,15 @@ struct spool_record {
 };
 
 /* Keeps the record: true only when it would survive a power cut.  False with
- * errno when not (EDQUOT: the spool is at its limit). */
+ * errno when not (EDQUOT: the spool is at its limit, ENOSPC: the disk has less
+ * than 64 MiB left, EINVAL: a string has a line end). */
 bool spool_keep(const char *dir, long max_bytes, long max_files,
     const struct spool_record *) __attribute__((warn_unused_result));
+
+/* True when a record with a body of about `body_bytes` could be kept now; false
+ * with errno as spool_keep().  To ask before money is spent. */
+bool spool_has_room(const char *dir, long max_bytes, long max_files,
+    size_t body_bytes) __attribute__((warn_unused_result));
 
 enum spool_verdict {
 	SPOOL_DONE,  /* the record is in the database: remove the file */
