@@ -26,6 +26,7 @@ struct service {
 	const struct conf *conf;
 	const struct pool *pool;
 	struct scoreboard *scoreboard;
+	struct slot *slot;         /* of this worker */
 	struct db *db;             /* NULL when DATABASE_URL is empty */
 	struct easypost *easypost; /* NULL outside of the upstream pool */
 };

@@ -1,0 +1,87 @@
+/*
+ * waybill-fcgi [-c FILE] [-l SOCKET] [-t] POOL: the supervisor of one pool.
+ *
+ * Reads the command line and the configuration, and gives the rest of its life
+ * to supervisor_run().
+ */
+#include "fcgi/pool.h"
+#include "fcgi/supervisor.h"
+#include "shared/buf.h"
+#include "shared/conf.h"
+#include "shared/log.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { USAGE = 2, ERROR_MAX_BYTES = 4096 };
+
+static const char default_file[] = "/etc/waybill/waybill.conf";
+
+struct arguments {
+	const char *file;
+	const char *socket_path;
+	const struct pool *pool;
+	bool is_test;
+};
+
+static bool
+read_arguments(struct arguments *arguments, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "c:l:t")) != -1) {
+		if (option == 'c')
+			arguments->file = optarg;
+		else if (option == 'l')
+			arguments->socket_path = optarg;
+		else if (option == 't')
+			arguments->is_test = true;
+		else
+			return false;
+	}
+	if (optind + 1 == argc)
+		arguments->pool = pool_find(argv[optind]);
+	if (arguments->file == NULL && access(default_file, F_OK) == 0)
+		arguments->file = default_file;
+	return arguments->pool != NULL;
+}
+
+static int
+tell_usage(void)
+{
+	(void)fprintf(stderr,
+	    "usage: waybill-fcgi [-c FILE] [-l SOCKET] [-t] "
+	    "read|webhook|upstream\n");
+	return USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments arguments = { .file = NULL };
+	struct conf conf;
+	struct buf error;
+	char name[32];
+
+	if (!read_arguments(&arguments, argc, argv))
+		return tell_usage();
+	(void)snprintf(
+	    name, sizeof(name), "waybill-%s", arguments.pool->name); /* fits */
+	log_set_name(name);
+	buf_init(&error, ERROR_MAX_BYTES);
+	if (!conf_load(&conf, arguments.file, &error)) {
+		(void)fprintf(stderr, "waybill-fcgi: %s\n", error.data);
+		return EXIT_FAILURE;
+	}
+	if (arguments.is_test)
+		return EXIT_SUCCESS;
+	log_set_priority((enum log_priority)conf.log_priority);
+	return supervisor_run(&(struct supervisor_start){
+	    .conf = &conf,
+	    .pool = arguments.pool,
+	    .socket_path = arguments.socket_path,
+	    .argv = argv,
+	});
+}

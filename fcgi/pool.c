@@ -1,0 +1,80 @@
+/*
+ * The three pools as a table, and what follows from it and the configuration.
+ *
+ * What must stay true: deadlines nest, so that the inner one speaks first:
+ * statement < worker < nginx, and EasyPost's 50 s < worker 55 s < nginx 58 s <
+ * the 60 s of the official clients.  All bases together never pass WORKERS, nor
+ * all limits WORKERS + WORKERS_OVERFLOW (each pool has one worker at least, and
+ * WORKERS is at least 3).
+ */
+#include "fcgi/pool.h"
+
+#include "shared/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* clang-format off */
+const struct pool pools[POOL_COUNT] = {
+	/*                 name        share %  statement  upstream  request, ms */
+	[POOL_READ]     = { "read",     30,      10000,         0,    15000 },
+	[POOL_WEBHOOK]  = { "webhook",  20,       3000,         0,     5000 },
+	[POOL_UPSTREAM] = { "upstream", 50,       3000,     50000,    55000 },
+};
+
+/* clang-format on */
+
+const struct pool *
+pool_find(const char *name)
+{
+	int i;
+
+	for (i = 0; i < POOL_COUNT; i++)
+		if (strcmp(pools[i].name, name) == 0)
+			return &pools[i];
+	return NULL;
+}
+
+enum pool_id
+pool_id(const struct pool *pool)
+{
+	return (enum pool_id)(pool - pools);
+}
+
+int
+pool_base(const struct pool *pool, const struct conf *conf)
+{
+	int share = conf->workers * pool->share_percent / 100;
+
+	return share < 1 ? 1 : share;
+}
+
+int
+pool_limit(const struct pool *pool, const struct conf *conf)
+{
+	return pool_base(pool, conf) +
+	    conf->workers_overflow * pool->share_percent / 100;
+}
+
+static const char *
+make_path(const struct pool *pool, const struct conf *conf, const char *suffix)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s.%s", conf->run_dir, pool->name, suffix) < 0)
+		log_fatal("pool.path", "out of memory");
+	return path;
+}
+
+const char *
+pool_socket_path(const struct pool *pool, const struct conf *conf)
+{
+	return make_path(pool, conf, "sock");
+}
+
+const char *
+pool_scoreboard_path(const struct pool *pool, const struct conf *conf)
+{
+	return make_path(pool, conf, "scoreboard");
+}

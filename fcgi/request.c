@@ -1,0 +1,565 @@
+/*
+ * One request through libfcgi: accept, read, write, finish, forget.
+ *
+ * Signals that mean "stop" are blocked but while we wait for a connection, so
+ * that an accepted request is always finished.  We wait with epoll and
+ * EPOLLEXCLUSIVE: of many idle workers one wakes for a connection (poll would
+ * wake all of them), and always the same one first, so that the rest can be
+ * seen to be superfluous.
+ * What must stay true: `busy_since_ms` is set before libfcgi reads from a peer,
+ * which it does without any limit of time; and all that came is copied into
+ * the arena, because libfcgi forgets it in FCGX_Finish_r().
+ */
+#include "fcgi/request.h"
+
+#include "shared/clock.h"
+#include "shared/hmac.h"
+#include "shared/log.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	ARENA_MAX_BYTES = 4 * 1024 * 1024,
+	BODY_MAX_BYTES = 64 * 1024 * 1024, /* handlers ask for much less */
+	BODY_KEEP_BYTES = 64 * 1024,
+	ID_MAX_BYTES = 64,
+	ID_RANDOM_BYTES = 16,
+	ACCEPT_PAUSE_MS = 50, /* while the system is short of something */
+};
+
+/* What a struct request really is; the public part comes first. */
+struct live {
+	struct request request;
+	FCGX_Request fcgx;
+	int epoll_fd;
+	sigset_t waiting; /* the mask while we wait */
+	char **params;    /* "NAME=value", in the arena; ends with NULL */
+	bool is_finished;
+	bool has_last; /* told to stop, and looked once more */
+};
+
+struct phrase {
+	int status;
+	const char *text;
+};
+
+static const struct phrase phrases[] = {
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 206, "Partial Content" },
+	{ 301, "Moved Permanently" },
+	{ 302, "Found" },
+	{ 303, "See Other" },
+	{ 304, "Not Modified" },
+	{ 307, "Temporary Redirect" },
+	{ 308, "Permanent Redirect" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 402, "Payment Required" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 412, "Precondition Failed" },
+	{ 413, "Content Too Large" },
+	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
+	{ 422, "Unprocessable Content" },
+	{ 425, "Too Early" },
+	{ 428, "Precondition Required" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+};
+
+/* Twice one of these means that somebody before us and we may believe
+ * different things.  nginx sends Content-Type and Content-Length under both
+ * of their names. */
+static const char *const single_headers[] = {
+	"HTTP_AUTHORIZATION",
+	"HTTP_IDEMPOTENCY_KEY",
+	"HTTP_X_HMAC_SIGNATURE",
+	"HTTP_X_HMAC_SIGNATURE_V2",
+	"CONTENT_TYPE",
+	"CONTENT_LENGTH",
+	"HTTP_CONTENT_TYPE",
+	"HTTP_CONTENT_LENGTH",
+};
+
+static struct live *
+live_of(const struct request *rq)
+{
+	return (struct live *)(uintptr_t)rq;
+}
+
+struct request *
+request_new(struct service *service, int listen_fd)
+{
+	struct epoll_event readable = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	struct live *live = calloc(1, sizeof(*live));
+
+	if (live == NULL)
+		log_fatal("request.new", "out of memory");
+	live->request.service = service;
+	live->request.arena = arena_new(ARENA_MAX_BYTES);
+	buf_init(&live->request.body, BODY_MAX_BYTES);
+	live->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	/* Several workers wake for one connection, one gets it. */
+	if (live->epoll_fd < 0 || fcntl(listen_fd, F_SETFL, O_NONBLOCK) != 0 ||
+	    epoll_ctl(live->epoll_fd, EPOLL_CTL_ADD, listen_fd, &readable) != 0)
+		log_fatal("request.new", strerror(errno));
+	if (sigprocmask(SIG_SETMASK, NULL, &live->waiting) != 0)
+		log_panic("request.new", "sigprocmask failed");
+	(void)sigdelset(&live->waiting, SIGTERM); /* valid signals */
+	(void)sigdelset(&live->waiting, SIGUSR1);
+	if (FCGX_Init() != 0 ||
+	    FCGX_InitRequest(
+		&live->fcgx, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) != 0)
+		log_fatal("request.new", "libfcgi cannot start");
+	return &live->request;
+}
+
+/* Under load a wait returns at once and never delivers a signal: look. */
+static bool
+is_signal_pending(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	    (sigismember(&pending, SIGTERM) == 1 ||
+		sigismember(&pending, SIGUSR1) == 1);
+}
+
+/* Waits until somebody connects (or looks only).  False: nobody did. */
+static bool
+wait_readable(struct live *live, bool is_look)
+{
+	struct epoll_event event;
+
+	return epoll_pwait(live->epoll_fd, &event, 1, is_look ? 0 : -1,
+		   &live->waiting) > 0;
+}
+
+static void
+mark(struct request *rq, enum slot_state state, int64_t busy_since_ms)
+{
+	struct slot *slot = rq->service->slot;
+
+	slot->busy_since_ms = busy_since_ms;
+	slot->state = (int32_t)state;
+}
+
+/* After FCGX_Accept_r() returned `result`: what can pass is waited for. */
+static void
+look_at_failure(int result)
+{
+	const struct timespec pause = { .tv_nsec = ACCEPT_PAUSE_MS * 1000000L };
+
+	switch (-result) {
+	case EAGAIN: /* another worker was faster */
+	case EINTR:
+	case ECONNABORTED:
+		return;
+	case EBADF:
+	case EINVAL:
+	case ENOTSOCK:
+	case EOPNOTSUPP:
+		log_fatal("worker.accept", "not a listening socket");
+	default: /* EMFILE, ENFILE, ENOMEM, ENOBUFS, and what we do not know */
+		log_event(LOG_WARNING, "worker.accept",
+		    LOG_TEXT("error", strerror(result < 0 ? -result : result)));
+		(void)nanosleep(&pause, NULL); /* shorter does no harm */
+	}
+}
+
+static bool
+is_id(const char *id)
+{
+	size_t bytes = strlen(id);
+
+	return bytes > 0 && bytes <= ID_MAX_BYTES &&
+	    strspn(id,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789._-") == bytes;
+}
+
+static const char *
+make_id(struct arena *arena)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char random[ID_RANDOM_BYTES];
+	char hex[2 * ID_RANDOM_BYTES];
+	size_t i;
+
+	hmac_random(random, sizeof(random));
+	for (i = 0; i < sizeof(random); i++) {
+		hex[2 * i] = digits[random[i] >> 4];
+		hex[2 * i + 1] = digits[random[i] & 15];
+	}
+	return arena_copy(arena, hex, sizeof(hex));
+}
+
+static char **
+copy_params(struct arena *arena, char **params)
+{
+	size_t count = 0;
+	char **copy;
+	size_t i;
+
+	while (params[count] != NULL)
+		count++;
+	copy = arena_alloc(arena, (count + 1) * sizeof(*copy));
+	for (i = 0; i < count; i++)
+		copy[i] = arena_copy(arena, params[i], strlen(params[i]));
+	return copy;
+}
+
+/* The path alone, with one slash where there were several in a row. */
+static const char *
+make_path(struct arena *arena, const char *target, size_t bytes)
+{
+	char *path = arena_copy(arena, target, bytes);
+	char *to = path;
+	const char *from;
+
+	for (from = path; *from != '\0'; from++)
+		if (*from != '/' || to == path || to[-1] != '/')
+			*to++ = *from;
+	*to = '\0';
+	return path;
+}
+
+static const char *
+value_or(const struct request *rq, const char *name, const char *fallback)
+{
+	const char *value = request_header(rq, name);
+
+	return value != NULL ? value : fallback;
+}
+
+static void
+fill(struct live *live)
+{
+	struct request *rq = &live->request;
+	size_t path_bytes;
+
+	live->params = copy_params(rq->arena, live->fcgx.envp);
+	live->is_finished = false;
+	rq->id = value_or(rq, "REQUEST_ID", "");
+	if (!is_id(rq->id))
+		rq->id = make_id(rq->arena);
+	rq->method = value_or(rq, "REQUEST_METHOD", "");
+	rq->address = value_or(rq, "REMOTE_ADDR", "");
+	rq->target = value_or(rq, "REQUEST_URI", "/");
+	path_bytes = strcspn(rq->target, "?");
+	rq->path = make_path(rq->arena, rq->target, path_bytes);
+	rq->query = rq->target + path_bytes;
+	if (*rq->query == '?')
+		rq->query++;
+	rq->is_head = strcmp(rq->method, "HEAD") == 0;
+}
+
+bool
+request_accept(struct request *rq, const volatile bool *is_stopping)
+{
+	struct live *live = live_of(rq);
+
+	for (;;) {
+		bool is_told = *is_stopping || is_signal_pending();
+		int result;
+
+		/* Told to stop: one more look, because the connection that
+		 * this worker was woken for wakes nobody else. */
+		if (is_told && live->has_last)
+			return false;
+		live->has_last = is_told;
+		if (!wait_readable(live, is_told))
+			continue;
+		rq->started_us = clock_us();
+		mark(rq, SLOT_BUSY, clock_ms());
+		result = FCGX_Accept_r(&live->fcgx);
+		if (result == 0)
+			break;
+		mark(rq, SLOT_IDLE, 0);
+		look_at_failure(result);
+	}
+	fill(live);
+	return true;
+}
+
+static const char *
+param_value(const char *param, const char *name)
+{
+	size_t bytes = strlen(name);
+
+	return strncmp(param, name, bytes) == 0 && param[bytes] == '='
+	    ? param + bytes + 1
+	    : NULL;
+}
+
+const char *
+request_header(const struct request *rq, const char *cgi_name)
+{
+	char **param;
+
+	for (param = live_of(rq)->params; *param != NULL; param++) {
+		const char *value = param_value(*param, cgi_name);
+
+		if (value != NULL)
+			return value;
+	}
+	return NULL;
+}
+
+bool
+request_has_doubled_header(const struct request *rq)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(single_headers) / sizeof(*single_headers); i++) {
+		char **param = live_of(rq)->params;
+		int count = 0;
+
+		for (; *param != NULL; param++)
+			count += param_value(*param, single_headers[i]) != NULL;
+		if (count > 1)
+			return true;
+	}
+	return false;
+}
+
+long long
+request_content_length(const struct request *rq)
+{
+	const char *text = value_or(rq, "CONTENT_LENGTH", "");
+	long long length;
+
+	/* 18 digits always fit. */
+	if (strlen(text) > 18 || strspn(text, "0123456789") != strlen(text))
+		return -1;
+	length = *text == '\0' ? 0 : strtoll(text, NULL, 10);
+	return length;
+}
+
+bool
+request_read_body(struct request *rq, size_t max_bytes)
+{
+	struct live *live = live_of(rq);
+	long long length = request_content_length(rq);
+	int got = 0;
+	char *room;
+
+	buf_reset(&rq->body, BODY_KEEP_BYTES);
+	if (live->is_finished || length < 0 || length > INT_MAX ||
+	    (size_t)length > max_bytes)
+		return false;
+	room = buf_room(&rq->body, (size_t)length);
+	if (room == NULL)
+		return false;
+	if (length > 0)
+		got = FCGX_GetStr(room, (int)length, live->fcgx.in);
+	/* A peer that dies early looks like the end of the body: count. */
+	if (got != (int)length || FCGX_GetChar(live->fcgx.in) != EOF ||
+	    FCGX_GetError(live->fcgx.in) != 0)
+		return false;
+	rq->body.len = (size_t)length;
+	room[length] = '\0';
+	return true;
+}
+
+static void
+put(struct live *live, const char *data, size_t bytes)
+{
+	struct request *rq = &live->request;
+
+	while (bytes > 0 && !rq->is_client_gone) {
+		int part = bytes > INT_MAX ? INT_MAX : (int)bytes;
+
+		if (FCGX_PutStr(data, part, live->fcgx.out) != part)
+			rq->is_client_gone = true;
+		data += part;
+		bytes -= (size_t)part;
+	}
+}
+
+static void
+put_string(struct live *live, const char *text)
+{
+	put(live, text, strlen(text));
+}
+
+static bool
+is_clean(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
+/* A line break in a header would be a header, or an answer, of its own. */
+static void
+put_header(struct live *live, const struct request_header *header)
+{
+	if (!is_clean(header->value) || !is_clean(header->name) ||
+	    header->name[0] == '\0' || strchr(header->name, ':') != NULL) {
+		log_event(LOG_ERROR, "answer.header.refused",
+		    LOG_TEXT("request_id", live->request.id),
+		    LOG_TEXT("header", header->name));
+		return;
+	}
+	put_string(live, header->name);
+	put_string(live, ": ");
+	put_string(live, header->value);
+	put_string(live, "\r\n");
+}
+
+static const char *
+phrase_of(int status)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(phrases) / sizeof(*phrases); i++)
+		if (phrases[i].status == status)
+			return phrases[i].text;
+	return "Status";
+}
+
+void
+request_start_answer(struct request *rq, int status,
+    const struct request_header *headers, int count)
+{
+	struct live *live = live_of(rq);
+	int i;
+
+	if (rq->status != 0 || live->is_finished)
+		log_panic("answer.start", "an answer was started before");
+	if (status < 200 || status > 599)
+		log_panic("answer.start", "not a status of an answer");
+	rq->status = status;
+	put_string(live,
+	    arena_printf(
+		rq->arena, "Status: %d %s\r\n", status, phrase_of(status)));
+	put_header(live, &(struct request_header){ "X-Request-Id", rq->id });
+	for (i = 0; i < count; i++)
+		put_header(live, &headers[i]);
+	put_string(live, "\r\n");
+}
+
+void
+request_write(struct request *rq, const void *data, size_t bytes)
+{
+	if (rq->status == 0 || live_of(rq)->is_finished)
+		log_panic("answer.write", "the answer is not open");
+	if (rq->is_head)
+		return;
+	put(live_of(rq), data, bytes);
+	rq->bytes += bytes;
+}
+
+void
+request_finish(struct request *rq)
+{
+	struct live *live = live_of(rq);
+
+	if (live->is_finished)
+		return;
+	if (FCGX_FFlush(live->fcgx.out) != 0 ||
+	    FCGX_GetError(live->fcgx.out) != 0)
+		rq->is_client_gone = true;
+	FCGX_Finish_r(&live->fcgx);
+	live->is_finished = true;
+}
+
+static const char *
+milliseconds(struct arena *arena, int64_t us)
+{
+	return arena_printf(
+	    arena, "%lld.%03d", (long long)(us / 1000), (int)(us % 1000));
+}
+
+static const char *
+caller_of(const struct request *rq)
+{
+	switch (rq->caller.kind) {
+	case CALLER_GATEWAY_KEY:
+		return rq->caller.key_id;
+	case CALLER_EASYPOST_KEY:
+		return rq->caller.is_test ? "easypost-test" : "easypost";
+	case CALLER_NOBODY:
+		break;
+	}
+	return NULL;
+}
+
+static void
+log_access(struct request *rq)
+{
+	const struct service *service = rq->service;
+	int64_t db_us = service->db == NULL ? 0 : db_spent_us(service->db);
+	int64_t upstream_us = service->easypost == NULL
+	    ? 0
+	    : easypost_spent_us(service->easypost);
+
+	log_event(LOG_INFO, "request", LOG_TEXT("request_id", rq->id),
+	    LOG_TEXT("method", rq->method), LOG_TEXT("path", rq->path),
+	    LOG_TEXT("route", rq->route), LOG_NUMBER("status", rq->status),
+	    LOG_NUMBER("bytes", (long long)rq->bytes),
+	    LOG_TEXT("total_ms",
+		milliseconds(rq->arena, clock_us() - rq->started_us)),
+	    LOG_TEXT("database_ms", milliseconds(rq->arena, db_us)),
+	    LOG_TEXT("upstream_ms", milliseconds(rq->arena, upstream_us)),
+	    LOG_TEXT("caller", caller_of(rq)),
+	    LOG_TEXT("error", rq->error_code),
+	    LOG_NUMBER("client_gone", rq->is_client_gone));
+}
+
+/* All that belongs to one request; the rest of the struct stays. */
+static void
+forget(struct request *rq)
+{
+	struct request empty = {
+		.service = rq->service,
+		.arena = rq->arena,
+		.body = rq->body,
+	};
+
+	*rq = empty;
+	live_of(rq)->params = NULL;
+	buf_reset(&rq->body, BODY_KEEP_BYTES);
+	arena_reset(rq->arena);
+}
+
+void
+request_end(struct request *rq)
+{
+	struct slot *slot = rq->service->slot;
+
+	request_finish(rq);
+	log_access(rq);
+	slot->is_connected =
+	    rq->service->db != NULL && db_is_connected(rq->service->db);
+	slot->errors += rq->status >= 500;
+	slot->requests += 1;
+	forget(rq);
+	mark(rq, SLOT_IDLE, 0);
+}

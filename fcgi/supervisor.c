@@ -1,0 +1,499 @@
+/*
+ * How many workers, and when: growth, shrinking, reload, stop.
+ *
+ * One loop: wait, look at signals and reports, bury, enforce, decide.  Signals
+ * come as bytes (signalfd) and are blocked for good, across fork and exec, so
+ * that none is lost and none interrupts.  The wait is as long as nothing has to
+ * be done; a deadline is known from when the oldest request began.
+ * What must stay true: never fewer workers ready than the base for a reason of
+ * our own making; a configuration that does not load changes nothing; after
+ * SIGTERM the last worker has finished its request before we exit.
+ */
+#include "fcgi/supervisor.h"
+
+#include "fcgi/crew.h"
+#include "fcgi/listen.h"
+#include "fcgi/scoreboard.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	STARTING_LOOK_MS = 5,  /* starting takes about as long */
+	REPORT_WAIT_MS = 5,    /* nobody must be idle for this long */
+	REPORT_PAUSE_MS = 100, /* after a report that was not true any more */
+	STEP_MOST = 16,        /* workers started at once */
+	STEP_FORGET_MS = 1000, /* after that growth begins with one again */
+	SAMPLE_MS = 1000,      /* of how many are idle, while above the base */
+	SHRINK_AFTER_MS = 10000,
+	LINGER_LOOK_MS = 20,
+	TEST_MAX_MS = 20000, /* for the child that tests the configuration */
+};
+
+struct growth {
+	int step;          /* workers to start next time */
+	int64_t grown_ms;  /* last time */
+	int64_t report_ms; /* nobody has been idle since; 0: no report */
+	int64_t deaf_ms;   /* no reports are read until then */
+	int64_t window_ms; /* begin of the window for shrinking */
+	int64_t sample_ms; /* next look at the idle */
+	int least_idle;    /* in this window */
+};
+
+struct reload {
+	bool is_wanted;
+	pid_t test_pid; /* 0: no test is running */
+	int64_t test_ms;
+};
+
+struct supervisor {
+	const struct supervisor_start *start;
+	struct listen listen;
+	struct crew *crew;
+	int signal_fd;
+	int report_fds[2];
+	int base;
+	int limit;
+	int target; /* workers to keep while a generation is replaced */
+	struct growth growth;
+	struct reload reload;
+	int64_t stop_ms;     /* told to stop; 0: not */
+	bool is_told;        /* the crew, too */
+	bool is_ready;       /* systemd knows */
+	int64_t watchdog_ms; /* how often it wants to hear of us; 0: not */
+	int64_t watched_ms;  /* last time */
+	int64_t next_ms;     /* when the loop has to run again */
+};
+
+/* The loop runs again at this time, or before. */
+static void
+wake_at(struct supervisor *sv, int64_t at_ms)
+{
+	if (at_ms < sv->next_ms)
+		sv->next_ms = at_ms;
+}
+
+static int
+least(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/* -- signals ------------------------------------------------------------ */
+
+static void
+open_signals(struct supervisor *sv)
+{
+	static const int wanted[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+	sigset_t ours;
+	size_t i;
+
+	(void)sigemptyset(&ours); /* cannot fail, as sigaddset() below */
+	for (i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		(void)sigaddset(&ours, wanted[i]);
+		/* Whoever started us may have ignored it. */
+		if (signal(wanted[i], SIG_DFL) == SIG_ERR)
+			log_panic("supervisor.signals", strerror(errno));
+	}
+	/* A log that nobody reads must not end us. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		log_panic("supervisor.signals", strerror(errno));
+	if (sigprocmask(SIG_SETMASK, &ours, NULL) != 0)
+		log_panic("supervisor.signals", strerror(errno));
+	sv->signal_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (sv->signal_fd < 0)
+		log_fatal("supervisor.signals", strerror(errno));
+}
+
+static void
+begin_stop(struct supervisor *sv)
+{
+	if (sv->stop_ms != 0)
+		return;
+	sv->stop_ms = clock_ms();
+	log_event(LOG_NOTICE, "supervisor.stop",
+	    LOG_NUMBER("workers", crew_count(sv->crew).all));
+	notify_send("STOPPING=1");
+	/* Nobody new finds us; who is in the backlog is still answered. */
+	listen_remove(&sv->listen);
+}
+
+static void
+read_signals(struct supervisor *sv)
+{
+	struct signalfd_siginfo signal;
+
+	while (read(sv->signal_fd, &signal, sizeof(signal)) ==
+	    (ssize_t)sizeof(signal)) {
+		if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT)
+			begin_stop(sv);
+		if (signal.ssi_signo == SIGHUP)
+			sv->reload.is_wanted = true;
+	}
+	/* SIGCHLD only ends the wait. */
+	crew_bury(sv->crew);
+}
+
+/* -- growing and shrinking ---------------------------------------------- */
+
+static void
+read_reports(struct supervisor *sv)
+{
+	char bytes[512];
+	bool is_any = false;
+
+	while (read(sv->report_fds[0], bytes, sizeof(bytes)) > 0)
+		is_any = true;
+	if (is_any && sv->growth.report_ms == 0)
+		sv->growth.report_ms = clock_ms();
+}
+
+static void
+start_some(struct supervisor *sv, int count)
+{
+	int64_t next_ms;
+
+	while (count > 0 && crew_start(sv->crew))
+		count--;
+	next_ms = clock_ms() + STARTING_LOOK_MS;
+	if (crew_next_start_ms(sv->crew) > next_ms)
+		next_ms = crew_next_start_ms(sv->crew);
+	wake_at(sv, next_ms);
+}
+
+/* A worker reported that nobody is idle.  Short requests make that true for
+ * an instant all the time, so that it has to last. */
+static void
+grow(struct supervisor *sv, int64_t now_ms)
+{
+	struct growth *growth = &sv->growth;
+	struct crew_count count = crew_count(sv->crew);
+
+	if (growth->report_ms == 0)
+		return;
+	if (now_ms - growth->report_ms < REPORT_WAIT_MS || count.starting > 0) {
+		wake_at(sv, now_ms + REPORT_WAIT_MS);
+		return;
+	}
+	growth->report_ms = 0;
+	if (count.idle > 0 || count.working >= sv->limit) {
+		growth->deaf_ms = now_ms + REPORT_PAUSE_MS;
+		return;
+	}
+	growth->step = now_ms - growth->grown_ms > STEP_FORGET_MS
+	    ? 1
+	    : least(growth->step * 2, STEP_MOST);
+	growth->grown_ms = now_ms;
+	log_event(LOG_INFO, "supervisor.grow",
+	    LOG_NUMBER("workers", count.working),
+	    LOG_NUMBER("more", least(growth->step, sv->limit - count.working)));
+	start_some(sv, least(growth->step, sv->limit - count.working));
+}
+
+/* Workers above the base go when they were not needed for a while. */
+static void
+shrink(struct supervisor *sv, int64_t now_ms)
+{
+	struct growth *growth = &sv->growth;
+	struct crew_count count = crew_count(sv->crew);
+	int surplus;
+
+	if (count.working <= sv->base || count.old > 0) {
+		growth->window_ms = 0;
+		return;
+	}
+	if (growth->window_ms == 0) {
+		growth->window_ms = now_ms;
+		growth->least_idle = count.idle;
+		growth->sample_ms = now_ms;
+	}
+	wake_at(sv, growth->sample_ms + SAMPLE_MS);
+	if (now_ms - growth->sample_ms < SAMPLE_MS)
+		return;
+	growth->sample_ms = now_ms;
+	wake_at(sv, now_ms + SAMPLE_MS);
+	growth->least_idle = least(growth->least_idle, count.idle);
+	if (now_ms - growth->window_ms < SHRINK_AFTER_MS)
+		return;
+	growth->window_ms = 0;
+	surplus = least(growth->least_idle, count.working - sv->base);
+	if (surplus > 0)
+		log_event(LOG_INFO, "supervisor.shrink",
+		    LOG_NUMBER("workers", count.working),
+		    LOG_NUMBER("fewer", surplus));
+	while (surplus-- > 0)
+		(void)crew_retire_idle(sv->crew); /* all are busy now: later */
+}
+
+/* -- reload ------------------------------------------------------------- */
+
+/* In a child: asks a fresh copy of the program what it thinks. */
+static void __attribute__((noreturn)) test_configuration(char **argv)
+{
+	sigset_t none;
+	static char option[] = "-t";
+	size_t count = 0;
+	char **test;
+
+	while (argv[count] != NULL)
+		count++;
+	test = calloc(count + 2, sizeof(*test));
+	if (test == NULL)
+		_exit(EXIT_FAILURE);
+	test[0] = argv[0];
+	test[1] = option;
+	memcpy(test + 2, argv + 1, (count - 1) * sizeof(*test));
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)execvp(test[0], test);
+	log_event(LOG_ERROR, "supervisor.reload", LOG_TEXT("program", test[0]),
+	    LOG_TEXT("error", strerror(errno)));
+	_exit(EXIT_FAILURE);
+}
+
+/* Becomes the program as it is now on disk: same process, same socket, same
+ * children.  Returns only when that failed. */
+static void
+replace_self(struct supervisor *sv)
+{
+	char state[64];
+
+	(void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)clock_us()); /* fits */
+	notify_send(state);
+	log_event(LOG_NOTICE, "supervisor.reload",
+	    LOG_NUMBER("workers", crew_count(sv->crew).all));
+	listen_hand_on(&sv->listen);
+	(void)execvp(sv->start->argv[0], sv->start->argv);
+	log_event(LOG_ERROR, "supervisor.reload",
+	    LOG_TEXT("program", sv->start->argv[0]),
+	    LOG_TEXT("error", strerror(errno)));
+	listen_keep(&sv->listen);
+	notify_send("READY=1");
+}
+
+static void
+begin_test(struct supervisor *sv, int64_t now_ms)
+{
+	struct reload *reload = &sv->reload;
+	pid_t pid;
+
+	reload->is_wanted = false;
+	pid = fork();
+	if (pid == 0)
+		test_configuration(sv->start->argv);
+	if (pid < 0) {
+		log_event(LOG_ERROR, "supervisor.reload",
+		    LOG_TEXT("error", strerror(errno)));
+		return;
+	}
+	reload->test_pid = pid;
+	reload->test_ms = now_ms;
+}
+
+/* A new generation is begun only after the last one is complete. */
+static void
+reload(struct supervisor *sv, int64_t now_ms)
+{
+	struct reload *reload = &sv->reload;
+	int status;
+	pid_t gone;
+
+	if (reload->test_pid == 0) {
+		if (!reload->is_wanted || crew_count(sv->crew).old > 0)
+			return;
+		begin_test(sv, now_ms);
+	}
+	if (reload->test_pid == 0)
+		return;
+	gone = waitpid(reload->test_pid, &status, WNOHANG);
+	if (gone == 0) {
+		wake_at(sv, reload->test_ms + TEST_MAX_MS);
+		if (now_ms - reload->test_ms >= TEST_MAX_MS)
+			(void)kill(reload->test_pid, SIGKILL); /* our child */
+		return;
+	}
+	reload->test_pid = 0;
+	if (gone > 0 && status == 0)
+		replace_self(sv);
+	else
+		log_event(LOG_ERROR, "supervisor.reload",
+		    LOG_TEXT("reason", "the configuration was refused"),
+		    LOG_TEXT("next", "going on with the old one"));
+}
+
+/* One new worker, then one old one less, until no old one is left. */
+static void
+replace_old(struct supervisor *sv)
+{
+	struct crew_count count = crew_count(sv->crew);
+
+	if (count.old == 0)
+		return;
+	if (count.starting == 0 && count.working <= sv->target) {
+		start_some(sv, 1);
+		return;
+	}
+	if (count.starting == 0)
+		(void)crew_retire_old(sv->crew); /* there is one: count.old */
+	wake_at(sv, clock_ms() + STARTING_LOOK_MS);
+}
+
+/* -- the loop ----------------------------------------------------------- */
+
+static void
+keep_base(struct supervisor *sv)
+{
+	struct crew_count count = crew_count(sv->crew);
+
+	if (count.working < sv->base)
+		start_some(sv, sv->base - count.working);
+	if (count.starting > 0)
+		wake_at(sv, clock_ms() + STARTING_LOOK_MS);
+	if (sv->is_ready || count.old > 0 || count.idle + count.busy < sv->base)
+		return;
+	sv->is_ready = true;
+	log_event(LOG_NOTICE, "supervisor.ready", LOG_NUMBER("base", sv->base),
+	    LOG_NUMBER("limit", sv->limit), LOG_NUMBER("pid", getpid()));
+	notify_send("READY=1");
+}
+
+static bool
+is_backlog_empty(const struct supervisor *sv)
+{
+	struct pollfd waiting = { .fd = sv->listen.fd, .events = POLLIN };
+
+	return poll(&waiting, 1, 0) <= 0;
+}
+
+/* What waits in the backlog of our own socket would be lost with it; that of
+ * systemd's is for our successor. */
+static void
+stop(struct supervisor *sv, int64_t now_ms)
+{
+	if (sv->is_told)
+		return;
+	if (sv->listen.is_ours && !is_backlog_empty(sv) &&
+	    now_ms - sv->stop_ms < sv->start->pool->request_ms) {
+		keep_base(sv);
+		wake_at(sv, now_ms + LINGER_LOOK_MS);
+		return;
+	}
+	sv->is_told = true;
+	crew_retire_all(sv->crew);
+	wake_at(sv, now_ms);
+}
+
+static void
+watch(struct supervisor *sv, int64_t now_ms)
+{
+	if (sv->watchdog_ms == 0)
+		return;
+	if (now_ms - sv->watched_ms >= sv->watchdog_ms) {
+		notify_send("WATCHDOG=1");
+		sv->watched_ms = now_ms;
+	}
+	wake_at(sv, sv->watched_ms + sv->watchdog_ms);
+}
+
+static void
+decide(struct supervisor *sv)
+{
+	int64_t now_ms = clock_ms();
+
+	sv->next_ms = INT64_MAX;
+	wake_at(sv, crew_enforce(sv->crew));
+	watch(sv, now_ms);
+	if (sv->stop_ms != 0) {
+		stop(sv, now_ms);
+		return;
+	}
+	reload(sv, now_ms);
+	keep_base(sv);
+	replace_old(sv);
+	grow(sv, now_ms);
+	shrink(sv, now_ms);
+}
+
+static void
+wait_for_something(struct supervisor *sv)
+{
+	int64_t now_ms = clock_ms();
+	bool is_deaf = sv->growth.report_ms != 0 || now_ms < sv->growth.deaf_ms;
+	struct pollfd fds[] = {
+		{ .fd = sv->signal_fd, .events = POLLIN },
+		{ .fd = is_deaf ? -1 : sv->report_fds[0], .events = POLLIN },
+	};
+
+	if (now_ms < sv->growth.deaf_ms)
+		wake_at(sv, sv->growth.deaf_ms);
+	/* Whatever ended the wait, all is looked at. */
+	(void)poll(fds, 2, clock_left_ms(sv->next_ms));
+	read_signals(sv);
+	if (!is_deaf)
+		read_reports(sv);
+}
+
+static void
+prepare(struct supervisor *sv, const struct supervisor_start *start)
+{
+	const char *path = start->socket_path;
+	struct scoreboard *board;
+
+	sv->start = start;
+	sv->base = pool_base(start->pool, start->conf);
+	sv->limit = pool_limit(start->pool, start->conf);
+	sv->watchdog_ms = notify_watchdog_ms();
+	if (path == NULL)
+		path = pool_socket_path(start->pool, start->conf);
+	/* First of all files: its place must be free. */
+	sv->listen = listen_open(path, start->socket_path != NULL);
+	open_signals(sv);
+	if (pipe2(sv->report_fds, O_NONBLOCK | O_CLOEXEC) != 0)
+		log_fatal("supervisor.pipe", strerror(errno));
+	/* Room for those that still answer while others replace them. */
+	board = scoreboard_create(
+	    pool_scoreboard_path(start->pool, start->conf), 2 * sv->limit + 2);
+	scoreboard_set_size(board, sv->base, sv->limit);
+	sv->crew = crew_new(&(struct crew_options){
+	    .conf = start->conf,
+	    .pool = start->pool,
+	    .scoreboard = board,
+	    .listen_fd = sv->listen.fd,
+	    .report_fd = sv->report_fds[1],
+	});
+	/* As many as there were, so that a reload under load costs nothing. */
+	sv->target = crew_count(sv->crew).working;
+	if (sv->target < sv->base)
+		sv->target = sv->base;
+	sv->target = least(sv->target, sv->limit);
+}
+
+int
+supervisor_run(const struct supervisor_start *start)
+{
+	struct supervisor sv = { .start = start };
+
+	prepare(&sv, start);
+	do {
+		decide(&sv);
+		wait_for_something(&sv);
+	} while (!sv.is_told || crew_count(sv.crew).all > 0);
+	/* Also when it is gone already: nothing is left to do about it. */
+	(void)unlink(pool_scoreboard_path(start->pool, start->conf));
+	log_event(LOG_NOTICE, "supervisor.end",
+	    LOG_NUMBER("took_ms", clock_ms() - sv.stop_ms));
+	return EXIT_SUCCESS;
+}

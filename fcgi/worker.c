@@ -1,0 +1,172 @@
+/*
+ * One worker: prefork, one request at a time, one connection to PostgreSQL.
+ *
+ * It is started by crew.c with the signals that mean "stop" blocked, and keeps
+ * them so but while it waits for a request.  It reports when it took a request
+ * and nobody is left idle; how many workers there are is not its concern.
+ * What must stay true: nothing big is made here before the first request, so
+ * that workers go on sharing the supervisor's pages.
+ */
+#include "fcgi/worker.h"
+
+#include "fcgi/request.h"
+#include "fcgi/response.h"
+#include "fcgi/route.h"
+#include "shared/clock.h"
+#include "shared/db.h"
+#include "shared/easypost.h"
+#include "shared/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { JITTER_PARTS = 10 }; /* up to a tenth of WORKER_REQUESTS more */
+
+static volatile bool is_stopping;
+static struct service service;
+
+static void
+note_stop(int signal)
+{
+	(void)signal; /* one handler, one meaning */
+	is_stopping = true;
+}
+
+static void
+handle(int signal, void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler };
+
+	if (sigaction(signal, &action, NULL) != 0)
+		log_panic("worker.signals", strerror(errno));
+}
+
+/* Before libfcgi looks: it leaves handlers alone that are not the default.  No
+ * SA_RESTART, so that a wait ends.  Ctrl-C in a terminal reaches us, too, but
+ * only the supervisor decides; it tells us with SIGTERM. */
+static void
+set_signals(void)
+{
+	sigset_t blocked;
+
+	handle(SIGTERM, note_stop);
+	handle(SIGUSR1, note_stop);
+	handle(SIGINT, SIG_IGN);
+	handle(SIGHUP, SIG_IGN);
+	handle(SIGCHLD, SIG_DFL);
+	(void)sigemptyset(&blocked); /* cannot fail, as the two below */
+	(void)sigaddset(&blocked, SIGTERM);
+	(void)sigaddset(&blocked, SIGUSR1);
+	if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0)
+		log_panic("worker.signals", strerror(errno));
+}
+
+/* Limits of libfcgi's own waits, in milliseconds: for nginx to close after an
+ * answer (it does at once) and for the first byte of a request (it comes with
+ * the connection; a peer that sends nothing must not hold a worker for long). */
+static void
+set_library_limits(void)
+{
+	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "200", 1) != 0 ||
+	    setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "1000", 1) != 0)
+		log_fatal("worker.start", "out of memory");
+}
+
+static struct db *
+make_db(const struct conf *conf, const struct pool *pool)
+{
+	struct db_options options = {
+		.url = conf->secrets.database_url,
+		.role = "waybill_worker",
+		.connect_ms = conf->database_connect_ms,
+		.statement_ms = pool->statement_ms,
+		.recycle_s = conf->database_recycle_s,
+		.echo = conf->database_echo,
+	};
+	char *name;
+
+	/* This pool only reads, so that a replica will do. */
+	if (pool_id(pool) == POOL_READ &&
+	    *conf->secrets.database_read_url != '\0')
+		options.url = conf->secrets.database_read_url;
+	if (*options.url == '\0')
+		return NULL;
+	if (conf->database_command_ms < options.statement_ms)
+		options.statement_ms = conf->database_command_ms;
+	if (asprintf(&name, "waybill-%s", pool->name) < 0)
+		log_fatal("worker.start", "out of memory");
+	options.name = name;
+	return db_new(&options);
+}
+
+static void
+make_service(const struct worker_start *start)
+{
+	const struct conf *conf = start->conf;
+
+	service.conf = conf;
+	service.pool = start->pool;
+	service.scoreboard = start->scoreboard;
+	service.slot = scoreboard_slot(start->scoreboard, start->slot);
+	service.db = make_db(conf, start->pool);
+	if (pool_id(start->pool) == POOL_UPSTREAM)
+		service.easypost = easypost_new(
+		    conf->easypost_api_base, conf->easypost_ca_file);
+}
+
+/* Different for each worker, so that not all of them retire at once. */
+static long
+requests_of_life(const struct conf *conf)
+{
+	long jitter = conf->worker_requests / JITTER_PARTS;
+
+	return conf->worker_requests + (long)getpid() % (jitter + 1);
+}
+
+static void
+report_when_nobody_is_idle(const struct worker_start *start)
+{
+	if (scoreboard_sum(start->scoreboard).idle == 0 &&
+	    write(start->busy_fd, "b", 1) < 0 && errno != EAGAIN &&
+	    errno != EPIPE) /* full: it is awake; broken: it is gone */
+		log_event(LOG_WARNING, "worker.report",
+		    LOG_TEXT("error", strerror(errno)));
+}
+
+static void
+serve(struct request *rq)
+{
+	route_request(rq);
+	if (rq->status == 0)
+		response_refuse(
+		    rq, 500, "INTERNAL", NULL, "No answer was made.");
+	request_end(rq);
+}
+
+int
+worker_run(const struct worker_start *start)
+{
+	struct request *rq;
+	long left;
+
+	set_signals();
+	set_library_limits();
+	make_service(start);
+	rq = request_new(&service, start->listen_fd);
+	handle(SIGPIPE, SIG_IGN); /* libfcgi's handler is of no use to others */
+	service.slot->state = SLOT_IDLE;
+	for (left = requests_of_life(start->conf); left > 0; left--) {
+		if (!request_accept(rq, &is_stopping))
+			break;
+		report_when_nobody_is_idle(start);
+		serve(rq);
+	}
+	/* Should the exit hang, the supervisor knows since when. */
+	service.slot->busy_since_ms = clock_ms();
+	service.slot->state = SLOT_STOPPING;
+	return EXIT_SUCCESS;
+}
