@@ -17,12 +17,31 @@
 void response_refuse(struct request *, int status, const char *code,
     const char *field, const char *message);
 
+/* All that a refusal may hold; what is not set is left out. */
+struct response_refusal {
+	int status;
+	const char *code;
+	const char *field;
+	const char *message;
+	const struct request_header *headers;
+	int header_count; /* at most 2 */
+};
+
+/* Refuses with headers of its own. */
+void response_refuse_with(struct request *, const struct response_refusal *);
+
 /* Refuses with Retry-After. */
 void response_refuse_for(struct request *, int status, const char *code,
     const char *message, int retry_after_s);
 
 /* Refuses what a failed db_call() means (a table from SQLSTATE to status). */
 void response_refuse_db(struct request *, enum db_status);
+
+/* The worker's buf for a body, emptied, at most RESPONSE_BODY_MAX bytes.  Each
+ * call and each refusal empties it again. */
+struct buf *response_buf(void);
+
+enum { RESPONSE_BODY_MAX = 16 * 1024 * 1024 };
 
 /* Answers with a whole JSON body. */
 void response_json(struct request *, int status, const struct buf *body);

@@ -16,4 +16,8 @@ bool row_to_json(struct buf *, const struct db_row *);
 /* Appends a JSON string; bytes that are not UTF-8 become U+FFFD. */
 bool row_string(struct buf *, const char *, size_t bytes);
 
+/* The text of the column of this name; NULL for SQL null and when there is no
+ * such column. */
+const char *row_text(const struct db_row *, const char *name);
+
 #endif
