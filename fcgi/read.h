@@ -9,10 +9,10 @@
 enum read_kind {
 	READ_TEXT,
 	READ_INT,
-	READ_TIME,   /* RFC 3339 time, or a date */
-	READ_ENUM,   /* one of `allowed`, separated by spaces */
-	READ_FORMAT, /* of the answer; not given to SQL */
-	READ_AFTER,  /* the cursor: two SQL values, created_at and id */
+	READ_TIME,  /* RFC 3339 time, or a date: its beginning in UTC */
+	READ_UNTIL, /* the same, but a date is its last microsecond */
+	READ_ENUM,  /* one of `allowed`, separated by spaces */
+	READ_AFTER, /* the cursor: two SQL values, created_at and id */
 };
 
 struct read_parameter {
@@ -30,7 +30,8 @@ struct read {
 	                         and offset come first, as limit + 1 rows */
 	const char *total; /* api.*: the same without limit, offset, after */
 	const char *plural;
-	const struct read_parameter *parameters; /* ends with a NULL name */
+	const struct read_parameter *parameters; /* ends with a NULL name; a
+	                         list's begin with limit, offset, after */
 };
 
 /* Handlers for the route table; `data` is a struct read. */
