@@ -1,0 +1,310 @@
+/*
+ * Health: what is asked for is asked now.
+ *
+ * /livez says that a worker runs; /readyz whether a request can succeed; the
+ * other two tell the operator why not.  The database is asked with a short
+ * deadline of its own, so that an outage is an answer and not a hang.
+ */
+#include "fcgi/health.h"
+#include "fcgi/pool.h"
+#include "fcgi/response.h"
+#include "fcgi/row.h"
+#include "fcgi/scoreboard.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/spool.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	ASK_MS = 2000,
+	RETRY_S = 2,
+	MIGRATION_DIGITS = 4,  /* "0001_name.up.sql" */
+	STAT_START_FIELD = 22, /* starttime in proc(5), /proc/PID/stat */
+};
+
+/* What the database said of itself. */
+struct report {
+	enum db_status status;
+	int64_t took_us;
+	char server_version[64];
+	long schema_version;
+	bool is_in_recovery;
+};
+
+/* db_row_function */
+static bool
+take_report(void *context, const struct db_row *row)
+{
+	struct report *report = context;
+	const char *version = row_text(row, "version");
+	const char *schema = row_text(row, "schema_version");
+	const char *recovery = row_text(row, "is_in_recovery");
+
+	(void)snprintf(report->server_version, sizeof(report->server_version),
+	    "%s", version == NULL ? "" : version);
+	report->schema_version = schema == NULL ? 0 : strtol(schema, NULL, 10);
+	report->is_in_recovery = recovery != NULL && *recovery == 't';
+	return true;
+}
+
+static struct report
+ask_database(struct request *rq)
+{
+	struct report report = { .status = DB_AWAY };
+	const struct db_call call = {
+		.function = "api.health",
+		.deadline_ms = clock_ms() + ASK_MS,
+	};
+	int64_t started_us = clock_us();
+
+	if (rq->service->db != NULL)
+		report.status =
+		    db_call(rq->service->db, &call, take_report, &report);
+	report.took_us = clock_us() - started_us;
+	return report;
+}
+
+/* The number of the newest migration that is installed; -1 when the directory
+ * cannot be read. */
+static long
+newest_migration(const struct conf *conf)
+{
+	char path[512];
+	long newest = -1;
+	DIR *directory;
+	struct dirent *entry;
+
+	(void)snprintf(path, sizeof(path), "%s/migrations", conf->sql_dir);
+	directory = opendir(path);
+	if (directory == NULL)
+		return -1;
+	while ((entry = readdir(directory)) != NULL) {
+		long number = strtol(entry->d_name, NULL, 10);
+
+		if (strspn(entry->d_name, "0123456789") == MIGRATION_DIGITS &&
+		    number > newest)
+			newest = number;
+	}
+	(void)closedir(directory); /* was only read */
+	return newest;
+}
+
+/* NULL when requests can succeed, else why they cannot. */
+static const char *
+find_obstacle(const struct request *rq, const struct report *report)
+{
+	long newest;
+
+	if (rq->service->db == NULL)
+		return NULL; /* as configured: the proxy works, unrecorded */
+	if (report->status == DB_REFUSED)
+		return "The database refuses: is its schema migrated "
+		       "(waybill migrate up)?";
+	if (report->status != DB_OK)
+		return "The database cannot be reached.";
+	newest = newest_migration(rq->service->conf);
+	if (newest < 0)
+		return "The installed migrations cannot be read "
+		       "(WAYBILL_SQL_DIR).";
+	return report->schema_version < newest
+	    ? "The database's schema is older than this program: "
+	      "waybill migrate up."
+	    : NULL;
+}
+
+/* Seconds since the supervisor started; it keeps its process when it reloads. */
+static long
+uptime_s(void)
+{
+	char path[64], line[1024];
+	struct timespec now;
+	const char *field;
+	unsigned long long ticks;
+	FILE *file;
+	char *got;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)getppid());
+	file = fopen(path, "re");
+	if (file == NULL)
+		return -1;
+	got = fgets(line, sizeof(line), file);
+	(void)fclose(file);                              /* was only read */
+	field = got == NULL ? NULL : strrchr(line, ')'); /* ends field 2 */
+	for (int i = 2; field != NULL && i < STAT_START_FIELD; i++)
+		field = strchr(field + 1, ' ');
+	if (field == NULL || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+		return -1;
+	ticks = strtoull(field, NULL, 10);
+	return (long)now.tv_sec -
+	    (long)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
+static void
+add_sum(struct buf *out, const struct scoreboard_sum *sum)
+{
+	int alive = sum->idle + sum->busy;
+
+	(void)buf_addf(out,
+	    "{\"pool_size\":%d,\"checked_out\":%d,\"overflow\":%d,"
+	    "\"available\":%d}",
+	    sum->base, sum->busy, alive > sum->base ? alive - sum->base : 0,
+	    sum->idle);
+}
+
+/* One pool; false when it does not run.  Adds it to the sum of all. */
+static bool
+add_pool(struct buf *out, const struct request *rq, const struct pool *pool,
+    struct scoreboard_sum *all)
+{
+	const struct conf *conf = rq->service->conf;
+	const struct scoreboard *board =
+	    scoreboard_open(pool_scoreboard_path(pool, conf));
+	struct scoreboard_sum sum;
+
+	(void)buf_addf(out, "\"%s\":", pool->name);
+	if (board == NULL) {
+		(void)buf_add_string(out, "null");
+		return false;
+	}
+	sum = scoreboard_sum(board);
+	scoreboard_close(board);
+	add_sum(out, &sum);
+	all->base += sum.base;
+	all->idle += sum.idle;
+	all->busy += sum.busy;
+	return sum.idle + sum.busy > 0;
+}
+
+/* "pools":{...},"pool":{...}; false when one of them does not run. */
+static bool
+add_pools(struct buf *out, const struct request *rq)
+{
+	struct scoreboard_sum all = { .base = 0 };
+	bool is_complete = true;
+
+	(void)buf_add_string(out, "\"pools\":{");
+	for (int i = 0; i < POOL_COUNT; i++) {
+		if (i > 0)
+			(void)buf_add_byte(out, ',');
+		if (!add_pool(out, rq, &pools[i], &all))
+			is_complete = false;
+	}
+	(void)buf_add_string(out, "},\"pool\":");
+	add_sum(out, &all);
+	return is_complete;
+}
+
+/* The members of the database's object, without its braces. */
+static void
+add_report(
+    struct buf *out, const struct request *rq, const struct report *report)
+{
+	const char *obstacle = find_obstacle(rq, report);
+
+	if (rq->service->db == NULL) {
+		(void)buf_add_string(out, "\"status\":\"not configured\"");
+		return;
+	}
+	(void)buf_addf(out, "\"status\":\"%s\",\"latency_ms\":%lld.%03d",
+	    report->status != DB_OK ? "away"
+		: obstacle != NULL  ? "outdated"
+				    : "ok",
+	    (long long)(report->took_us / 1000), (int)(report->took_us % 1000));
+	if (report->status != DB_OK)
+		return;
+	(void)buf_add_string(out, ",\"server_version\":");
+	(void)row_string(
+	    out, report->server_version, strlen(report->server_version));
+	(void)buf_addf(out, ",\"schema_version\":%ld,\"is_in_recovery\":%s",
+	    report->schema_version, report->is_in_recovery ? "true" : "false");
+}
+
+void
+health_live(struct request *rq, const void *unused)
+{
+	struct buf *out = response_buf();
+
+	(void)unused;
+	(void)buf_add_string(
+	    out, "{\"status\":\"success\",\"data\":{\"alive\":true}}");
+	response_json(rq, 200, out);
+}
+
+void
+health_ready(struct request *rq, const void *unused)
+{
+	const struct report report = ask_database(rq);
+	const char *obstacle = find_obstacle(rq, &report);
+	struct buf *out;
+
+	(void)unused;
+	if (obstacle != NULL) {
+		response_refuse_for(rq, 503, "NOT_READY", obstacle, RETRY_S);
+		return;
+	}
+	out = response_buf();
+	(void)buf_addf(out,
+	    "{\"status\":\"success\",\"data\":{\"ready\":true,"
+	    "\"recording\":%s}}",
+	    rq->service->db == NULL ? "false" : "true");
+	response_json(rq, 200, out);
+}
+
+void
+health_all(struct request *rq, const void *unused)
+{
+	const struct conf *conf = rq->service->conf;
+	const struct report report = ask_database(rq);
+	long depth = spool_depth(conf->spool_dir);
+	struct buf *out = response_buf();
+	bool is_ok;
+
+	(void)unused;
+	(void)buf_addf(out,
+	    "{\"status\":\"success\",\"data\":{\"version\":\"%s\","
+	    "\"uptime_s\":%ld,\"recording\":%s,\"spool\":{\"depth\":",
+	    WAYBILL_VERSION, uptime_s(),
+	    rq->service->db == NULL ? "false" : "true");
+	if (depth < 0)
+		(void)buf_add_string(out, "null");
+	else
+		(void)buf_addf(out, "%ld", depth);
+	(void)buf_add_string(out, "},\"database\":{");
+	add_report(out, rq, &report);
+	(void)buf_add_string(out, "},");
+	is_ok = add_pools(out, rq) && find_obstacle(rq, &report) == NULL &&
+	    depth <= 0;
+	(void)buf_addf(out, ",\"status\":\"%s\"}}", is_ok ? "ok" : "degraded");
+	response_json(rq, 200, out);
+}
+
+void
+health_database(struct request *rq, const void *unused)
+{
+	const struct report report = ask_database(rq);
+	struct buf *out;
+
+	(void)unused;
+	if (rq->service->db == NULL) {
+		response_refuse(rq, 503, "DATABASE.NOT_CONFIGURED", NULL,
+		    "No database is configured: nothing is recorded.");
+		return;
+	}
+	if (report.status != DB_OK) {
+		response_refuse_db(rq, report.status);
+		return;
+	}
+	out = response_buf();
+	(void)buf_add_string(out, "{\"status\":\"success\",\"data\":{");
+	add_report(out, rq, &report);
+	(void)buf_add_byte(out, ',');
+	(void)add_pools(out, rq); /* null tells which one does not run */
+	(void)buf_add_string(out, "}}");
+	response_json(rq, 200, out);
+}
