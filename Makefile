@@ -20,6 +20,7 @@ LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code \
 SHARED = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shared/*.c))
 FCGI = $(patsubst %.c,$(BUILD)/%.o,$(wildcard fcgi/*.c))
 CTL = $(patsubst %.c,$(BUILD)/%.o,$(wildcard ctl/*.c))
+UNIT = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 
 all: $(BUILD)/waybill-fcgi $(BUILD)/waybill
 
@@ -33,9 +34,23 @@ $(BUILD)/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# An archive, so that a test is linked with what it needs and no other main().
+$(BUILD)/unit/parts.a: $(SHARED) $(FCGI)
+	@mkdir -p $(@D)
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc
+
+unit: $(UNIT)
+	@for test in $(UNIT); do $$test || exit 1; done
+
 -include $(SHARED:.o=.d) $(FCGI:.o=.d) $(CTL:.o=.d)
+-include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
 clean:
 	rm -rf build build-asan
 
-.PHONY: all clean
+.PHONY: all clean unit
+.PRECIOUS: $(BUILD)/%.o

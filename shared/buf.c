@@ -44,7 +44,7 @@ reserve(struct buf *b, size_t bytes)
 	if (b->failed)
 		return false;
 	b->failed = true;
-	if (bytes > b->max - b->len || b->len + bytes == SIZE_MAX)
+	if (bytes > b->max - b->len || b->len + bytes >= PTRDIFF_MAX)
 		return false;
 	if (b->data == NULL || b->len + bytes + 1 > b->size) {
 		size = grown_size(b, b->len + bytes + 1);
