@@ -19,7 +19,7 @@
 struct easypost;
 
 enum {
-	EASYPOST_HEADERS_MAX = 32,
+	EASYPOST_HEADERS_MAX = 32,              /* more are left out */
 	EASYPOST_ANSWER_MAX = 32 * 1024 * 1024, /* a label file is about 1 MB */
 };
 
@@ -65,7 +65,12 @@ struct easypost *easypost_new(const char *base, const char *ca_file);
 
 void easypost_answer_init(struct easypost_answer *);
 
-/* Sends the request and reads the whole answer. */
+/* Forgets the answer and gives big memory back; easypost_send() begins with it,
+ * a caller that will be idle for long does it earlier. */
+void easypost_answer_reset(struct easypost_answer *);
+
+/* Sends the request and reads the whole answer; without one (any other result
+ * than ANSWERED) the answer is empty. */
 enum easypost_result easypost_send(struct easypost *,
     const struct easypost_request *, struct easypost_answer *)
     __attribute__((warn_unused_result));
