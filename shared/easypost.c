@@ -99,6 +99,8 @@ give_body(char *to, size_t size, size_t count, void *context)
 
 	if (bytes > exchange->body_left)
 		bytes = exchange->body_left;
+	if (bytes == 0)
+		return 0; /* there may be no body at all */
 	memcpy(to, exchange->body, bytes);
 	exchange->body += bytes;
 	exchange->body_left -= bytes;
