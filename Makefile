@@ -1,8 +1,10 @@
 # Waybill.  make run: try it.  make test: prove it.  The rest is for those who
-# work on it: check, test-asan, accept, bench, install, clean.
+# work on it: check, unit, test-asan, install, clean.
 
 BUILD = build
 CC = gcc
+PYTHON = /usr/bin/python3
+JOBS = 2
 VERSION := $(shell cat VERSION)
 
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
@@ -11,16 +13,17 @@ WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
 HARDENING = -fstack-protector-strong -fstack-clash-protection \
 	-ftrivial-auto-var-init=zero -fcf-protection -D_FORTIFY_SOURCE=3
 SANITIZE =
-CPPFLAGS = -I. -isystem $(shell pg_config --includedir 2>/dev/null) \
+PQ_INCLUDE := $(shell pg_config --includedir 2>/dev/null)
+CPPFLAGS = -I. -isystem $(PQ_INCLUDE) \
 	-D_GNU_SOURCE -DWAYBILL_VERSION='"$(VERSION)"'
 CFLAGS = -std=c11 -O2 -g -fPIE $(WARNINGS) $(HARDENING) $(SANITIZE)
 LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code \
 	-Wl,--as-needed $(SANITIZE)
 
+SOURCES = $(wildcard shared/*.c fcgi/*.c ctl/*.c)
 SHARED = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shared/*.c))
 FCGI = $(patsubst %.c,$(BUILD)/%.o,$(wildcard fcgi/*.c))
 CTL = $(patsubst %.c,$(BUILD)/%.o,$(wildcard ctl/*.c))
-UNIT = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 
 all: $(BUILD)/waybill-fcgi $(BUILD)/waybill
 
@@ -34,23 +37,158 @@ $(BUILD)/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# An archive, so that a test is linked with what it needs and no other main().
-$(BUILD)/unit/parts.a: $(SHARED) $(FCGI)
-	@mkdir -p $(@D)
-	rm -f $@
-	ar rcs $@ $^
-
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc
-
-unit: $(UNIT)
-	@for test in $(UNIT); do $$test || exit 1; done
-
 -include $(SHARED:.o=.d) $(FCGI:.o=.d) $(CTL:.o=.d)
--include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
+
+# --- try it -------------------------------------------------------------------
+
+# Everything on this machine, in ./run, until Ctrl-C.  PORT=, DATABASE_URL= and
+# EASYPOST_API_KEY= choose other than the defaults.
+run:
+	@tests/env/packages.sh run
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@exec $(PYTHON) tests/env/run.py
+
+# --- prove it -----------------------------------------------------------------
+
+test: packages
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory unit
+	$(PYTHON) -m pytest tests $(PYTEST_FLAGS)
+
+# The whole suite once more, where every wrong byte is seen.
+ASAN = BUILD=build-asan \
+	SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer" \
+	HARDENING="$(filter-out -D_FORTIFY_SOURCE=%,$(HARDENING))"
+test-asan: packages
+	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) all
+	$(PYTHON) -m pytest tests --build build-asan $(PYTEST_FLAGS)
+
+packages:
+	@tests/env/packages.sh test
+
+# --- check: what can be seen without running it ---------------------------------
+# What has passed leaves a stamp and is not looked at again until it changes.
+
+STAMPS = $(BUILD)/check
+FORMATTED = $(wildcard shared/*.[ch] fcgi/*.[ch] ctl/*.[ch] tests/unit/*.[ch] \
+	tests/fuzz/*.[ch])
+SHELL_FILES = $(wildcard tests/*.sh tests/*/*.sh) .ci/run
+UNITS = $(wildcard systemd/*.service systemd/*.socket systemd/*.timer)
+
+check: packages
+	@$(MAKE) --no-print-directory -k -j$(JOBS) checks
+
+checks: $(FORMATTED:%=$(STAMPS)/%.format) \
+	$(SOURCES:%.c=$(STAMPS)/%.tidy) $(SOURCES:%.c=$(STAMPS)/%.analyzer) \
+	$(STAMPS)/cppcheck $(STAMPS)/floors $(STAMPS)/shell $(STAMPS)/sql \
+	$(STAMPS)/units $(STAMPS)/nginx
+
+$(STAMPS)/%.format: % .clang-format
+	@mkdir -p $(@D)
+	clang-format --dry-run -Werror $<
+	@touch $@
+
+# An object is newer than all the headers it was made of.
+$(STAMPS)/%.tidy: $(BUILD)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	clang-tidy --quiet $*.c -- -std=c11 $(CPPFLAGS) 2>$@.log || \
+		{ cat $@.log; exit 1; }
+	@touch $@
+
+$(STAMPS)/%.analyzer: $(BUILD)/%.o
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fanalyzer -c -o $@.o $*.c
+	@rm -f $@.o
+	@touch $@
+
+CPPCHECK = --std=c11 --language=c --quiet --error-exitcode=1 --inline-suppr \
+	--enable=warning,style,performance,portability \
+	--suppress=missingIncludeSystem
+$(STAMPS)/cppcheck: $(FORMATTED) Makefile
+	@mkdir -p $(@D)
+	cppcheck $(CPPCHECK) --cppcheck-build-dir=$(@D) -I. $(SOURCES)
+	@touch $@
+
+$(STAMPS)/floors: tests/floors.py $(FORMATTED)
+	@mkdir -p $(@D)
+	$(PYTHON) tests/floors.py
+	@touch $@
+
+$(STAMPS)/shell: $(SHELL_FILES)
+	@mkdir -p $(@D)
+	shellcheck $^
+	@touch $@
+
+# In a cluster of its own, with plpgsql_check.
+$(STAMPS)/sql: tests/check_sql.py $(BUILD)/waybill $(shell find sql -name '*.sql')
+	@mkdir -p $(@D)
+	$(PYTHON) tests/check_sql.py
+	@touch $@
+
+# The programs need not be installed: copies of the units name those built here.
+EXPOSURE_MAX = 13
+$(STAMPS)/units: $(UNITS) $(wildcard systemd/*/*) \
+		$(BUILD)/waybill-fcgi $(BUILD)/waybill
+	@rm -rf $@.d && mkdir -p $@.d && cp -r systemd/. $@.d
+	@sed -i 's,^ExecStart=/usr/bin/,ExecStart=$(CURDIR)/$(BUILD)/,' \
+		$@.d/*.service
+	cd $@.d && systemd-analyze verify --man=no ./*.service ./*.socket ./*.timer
+	cd $@.d && for unit in ./*.service; do \
+		systemd-analyze security --offline=true --no-pager \
+		--threshold=$(EXPOSURE_MAX) $$unit >security || \
+		{ cat security; exit 1; }; done
+	@touch $@
+
+$(STAMPS)/nginx: $(wildcard nginx/*) tests/env/nginx.py
+	@mkdir -p $(@D)
+	cd tests && $(PYTHON) -m env.nginx
+	@touch $@
+
+# --- install ------------------------------------------------------------------
+
+DESTDIR =
+PREFIX = /usr/local
+SYSCONFDIR = /etc
+SERVER_NAME = _
+CERTIFICATE = /etc/ssl/certs/ssl-cert-snakeoil.pem
+KEY = /etc/ssl/private/ssl-cert-snakeoil.key
+NGINX = $(DESTDIR)$(SYSCONFDIR)/nginx
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/waybill \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/waybill-.service.d \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
+		$(DESTDIR)$(SYSCONFDIR)/waybill \
+		$(NGINX)/conf.d $(NGINX)/snippets $(NGINX)/sites-available
+	install -s $(BUILD)/waybill $(BUILD)/waybill-fcgi $(DESTDIR)$(PREFIX)/bin
+	cp -R sql $(DESTDIR)$(PREFIX)/share/waybill/
+	for unit in $(UNITS) systemd/waybill-.service.d/00-sandbox.conf; do \
+		sed 's,^ExecStart=/usr/bin/,ExecStart=$(PREFIX)/bin/,' $$unit \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit#systemd/} || exit 1; \
+	done
+	install -m 644 systemd/sysusers.d/waybill.conf \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/
+	install -m 644 systemd/tmpfiles.d/waybill.conf \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/
+	# What somebody may have changed is not overwritten.
+	test -e $(DESTDIR)$(SYSCONFDIR)/waybill/waybill.conf || \
+		sed 's,^#WAYBILL_SQL_DIR=/usr/share,WAYBILL_SQL_DIR=$(PREFIX)/share,' \
+		systemd/waybill.conf \
+		>$(DESTDIR)$(SYSCONFDIR)/waybill/waybill.conf
+	install -m 644 nginx/waybill-http.conf $(NGINX)/conf.d/
+	install -m 644 nginx/waybill-fastcgi.conf $(NGINX)/snippets/
+	test -e $(NGINX)/sites-available/waybill || sed \
+		-e 's,@LISTEN@,443,' -e 's,@LISTEN6@,[::]:443,' \
+		-e 's,@SERVER_NAME@,$(SERVER_NAME),' \
+		-e 's,@CERTIFICATE@,$(CERTIFICATE),' -e 's,@KEY@,$(KEY),' \
+		-e 's,@RUN_DIR@,/run/waybill,' -e 's,@LOG_DIR@,/var/log/nginx,' \
+		-e 's,@SNIPPET_DIR@,$(SYSCONFDIR)/nginx/snippets,' \
+		nginx/waybill.conf.in >$(NGINX)/sites-available/waybill
 
 clean:
 	rm -rf build build-asan
+	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all clean unit
-.PRECIOUS: $(BUILD)/%.o
+.PHONY: all run test test-asan packages check checks install clean

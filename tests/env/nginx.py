@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import ssl
+import tempfile
 
 from env.process import Failed, Process, run
 
@@ -143,3 +144,13 @@ def free_port(first=None):
                 continue
             return probe.getsockname()[1]
     raise Failed(f"no free port from {first} on")
+
+
+def check():
+    """Fails unless nginx accepts what is shipped."""
+    with tempfile.TemporaryDirectory() as directory:
+        Nginx(directory, directory, directory, directory, 8443).make()
+
+
+if __name__ == "__main__":
+    check()

@@ -1,0 +1,121 @@
+#!/bin/sh
+# Installs the Debian packages that are missing, and says first which and why.
+#
+#   packages.sh run     what `make run` needs: to build and to serve
+#   packages.sh test    all of that, and what `make test` needs
+#
+# The services of the packages (nginx, a default PostgreSQL cluster) are neither
+# started nor made: Waybill's are private ones.  Nothing is asked, nothing is
+# removed, and nothing is done when nothing is missing.
+set -eu
+
+run="gcc: the C compiler
+libc6-dev: the C library's headers
+make: the build
+libfcgi-dev: FastCGI
+libpq-dev: PostgreSQL's client library
+libcurl4-openssl-dev: calls to EasyPost
+libssl-dev: signatures
+libutf8proc-dev: webhook secrets that are not ASCII
+nginx: TLS, and the door to the workers
+postgresql: the database
+openssl: a certificate for this machine
+python3: starts and stops everything"
+
+test="clang-format: the layout of the C files
+clang-tidy: their analysis
+cppcheck: more of it
+shellcheck: the same for shell
+systemd: checks the units
+libcmocka-dev: unit tests in C
+python3-pytest: black-box tests
+python3-pytest-timeout: none of them hangs
+python3-pytest-xdist: two at a time
+python3-requests: an HTTP client
+python3-psycopg2: a look into the database
+python3-hypothesis: input that nobody thinks of
+python3-jsonschema: the shape of answers"
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# plpgsql_check comes for one version of the server: the newest here, or the one
+# that the distribution has.
+server_version() {
+    newest=$(find /usr/lib/postgresql -maxdepth 1 -name '[0-9]*' \
+        -exec basename {} \; 2>/dev/null | sort -n | tail -n 1)
+    [ -n "$newest" ] || newest=$(apt-cache show postgresql 2>/dev/null |
+        sed -n 's/^Depends:.* postgresql-\([0-9]*\).*/\1/p' | head -n 1)
+    echo "${newest:-15}"
+}
+
+case ${1-} in
+run) wanted=$run ;;
+test)
+    wanted="$run
+$test
+postgresql-$(server_version)-plpgsql-check: the analysis of SQL functions"
+    ;;
+*)
+    echo "usage: packages.sh run|test" >&2
+    exit 2
+    ;;
+esac
+
+missing=
+while IFS=: read -r package why; do
+    is_installed "$package" && continue
+    [ -n "$missing" ] || echo "These Debian packages are missing and will be installed:"
+    printf '  %-28s %s\n' "$package" "${why# }"
+    missing="$missing $package"
+done <<END
+$wanted
+END
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    as_root=sudo
+    if ! command -v sudo >/dev/null; then
+        echo "Neither root nor sudo; ask your administrator for:" >&2
+        echo "  apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
+fi
+
+# Two files for the time of the installation, unless they exist: no service is
+# started, and no cluster is made.
+policy=/usr/sbin/policy-rc.d
+cluster_dir=/etc/postgresql-common/createcluster.d
+cluster=$cluster_dir/waybill.conf
+made=
+cleanup() {
+    # shellcheck disable=SC2086 # a list of words
+    [ -z "$made" ] || $as_root rm -f $made
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+
+if [ ! -e "$policy" ]; then
+    made="$made $policy"
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+fi
+if [ ! -e "$cluster" ] && ! is_installed postgresql; then
+    made="$made $cluster"
+    $as_root mkdir -p "$cluster_dir"
+    echo 'create_main_cluster = false' | $as_root tee "$cluster" >/dev/null
+fi
+had_nginx=no
+! is_installed nginx || had_nginx=yes
+
+$as_root apt-get update -q
+# shellcheck disable=SC2086 # a list of words
+$as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+    apt-get install -q -y --no-remove --no-install-recommends $missing
+
+# Nor shall they start with the next boot, if it was us who brought them.
+if [ $had_nginx = no ] && [ -d /run/systemd/system ]; then
+    $as_root systemctl disable --quiet nginx.service || true
+fi
