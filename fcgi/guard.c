@@ -34,7 +34,7 @@ struct key_entry {
 	unsigned char digest[SHA256_BYTES];
 	int64_t asked_ms;     /* when it was last asked; 0: a free entry */
 	int64_t confirmed_ms; /* when it last said yes */
-	enum guard_scope scope;
+	unsigned scopes;      /* bits of enum guard_scope */
 	bool is_test;
 	char id[37];
 	char name[64];
@@ -115,37 +115,43 @@ is_gateway_key(const char *key)
 	return strncmp(key, "wb_", 3) == 0;
 }
 
-/* The highest of "read,write,admin"; each holds the lower ones. */
-static enum guard_scope
-highest_scope(const char *scopes)
+static const struct {
+	const char *name;
+	enum guard_scope scope;
+} scopes[] = {
+	{ "read", GUARD_READ },
+	{ "write", GUARD_WRITE },
+	{ "admin", GUARD_ADMIN },
+};
+
+enum { SCOPES = sizeof(scopes) / sizeof(scopes[0]) };
+
+/* The bits of "read,write,admin"; none holds another. */
+static unsigned
+scope_bits(const char *names)
 {
-	static const struct {
-		const char *name;
-		enum guard_scope scope;
-	} names[] = { { "read", GUARD_READ }, { "write", GUARD_WRITE },
-		{ "admin", GUARD_ADMIN } };
-	enum guard_scope highest = GUARD_OPEN;
+	unsigned bits = 0;
 
-	while (*scopes != '\0') {
-		size_t bytes = strcspn(scopes, ",");
+	while (*names != '\0') {
+		size_t bytes = strcspn(names, ",");
 
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-			if (strlen(names[i].name) == bytes &&
-			    strncmp(scopes, names[i].name, bytes) == 0 &&
-			    names[i].scope > highest)
-				highest = names[i].scope;
-		scopes += bytes;
-		scopes += *scopes == ',';
+		for (int i = 0; i < SCOPES; i++)
+			if (strlen(scopes[i].name) == bytes &&
+			    strncmp(names, scopes[i].name, bytes) == 0)
+				bits |= 1U << scopes[i].scope;
+		names += bytes;
+		names += *names == ',';
 	}
-	return highest;
+	return bits;
 }
 
 static const char *
 scope_name(enum guard_scope scope)
 {
-	return scope == GUARD_READ ? "read"
-	    : scope == GUARD_WRITE ? "write"
-				   : "admin";
+	for (int i = 0; i < SCOPES; i++)
+		if (scopes[i].scope == scope)
+			return scopes[i].name;
+	return "?";
 }
 
 /* Takes the one row of api.find_key; false when it makes no sense. */
@@ -156,14 +162,14 @@ take_key(void *context, const struct db_row *row)
 	const char *id = row_text(row, "id");
 	const char *name = row_text(row, "name");
 	const char *mode = row_text(row, "mode");
-	const char *scopes = row_text(row, "scopes");
+	const char *names = row_text(row, "scopes");
 
-	if (id == NULL || mode == NULL || scopes == NULL)
+	if (id == NULL || mode == NULL || names == NULL)
 		return false;
 	entry->is_test = strcmp(mode, "test") == 0;
 	if (!entry->is_test && strcmp(mode, "production") != 0)
 		return false;
-	entry->scope = highest_scope(scopes);
+	entry->scopes = scope_bits(names);
 	(void)snprintf(entry->id, sizeof(entry->id), "%s", id);
 	(void)snprintf(
 	    entry->name, sizeof(entry->name), "%s", name == NULL ? "" : name);
@@ -238,7 +244,7 @@ outlive_outage(struct request *rq, struct key_entry *entry,
 {
 	if (entry == NULL || status == DB_STOPPED ||
 	    now_ms - entry->confirmed_ms >= OUTAGE_MS) {
-		response_refuse_db(rq, status);
+		response_refuse_db(rq, status == DB_LATE ? DB_AWAY : status);
 		return NULL;
 	}
 	entry->asked_ms = now_ms;
@@ -298,7 +304,7 @@ admit_gateway_key(struct request *rq, enum guard_scope needed, const char *key)
 	rq->caller.is_test = entry->is_test;
 	memcpy(rq->caller.key_id, entry->id, sizeof(rq->caller.key_id));
 	memcpy(rq->caller.name, entry->name, sizeof(rq->caller.name));
-	if (entry->scope >= needed)
+	if ((entry->scopes & 1U << needed) != 0)
 		return true;
 	(void)snprintf(message, sizeof(message), "This key lacks the scope %s.",
 	    scope_name(needed));
@@ -326,10 +332,9 @@ admit_easypost_key(struct request *rq, enum guard_scope scope, const char *key)
 	if (scope == GUARD_PROXY ||
 	    (scope == GUARD_READ && rq->service->db == NULL))
 		return true;
-	response_refuse(rq, 403, "SCOPE.INSUFFICIENT", NULL,
-	    "EasyPost keys are accepted below /v2 and /beta only; "
-	    "use a gateway key (wb_...) here.");
-	return false;
+	return refuse_401(rq, "AUTHENTICATION.INVALID",
+	    "EasyPost keys are accepted below /v2 and /beta only; use a "
+	    "gateway key (wb_...) here.");
 }
 
 static enum guard_scope
