@@ -29,6 +29,7 @@ enum {
 	RECORD_READ_MS = 2000,  /* while only this worker waits */
 	PROBE_MS = 1000,
 	RETRY_S = 5,
+	ANSWER_EXPECTED = 1024 * 1024, /* a purchase with its label inside */
 };
 
 /* Headers that go up, by their CGI names.  Authorization and X-Request-Id are
@@ -154,14 +155,6 @@ is_database_there(struct request *rq)
 	    db_call(rq->service->db, &probe, NULL, NULL) == DB_OK;
 }
 
-static bool
-has_room(const struct conf *conf)
-{
-	long depth = spool_depth(conf->spool_dir);
-
-	return depth >= 0 && depth < conf->spool_max_files;
-}
-
 /* Money is spent only when the record of it has a place to go to. */
 static bool
 check_place(const struct passage *passage)
@@ -170,7 +163,9 @@ check_place(const struct passage *passage)
 	const struct conf *conf = rq->service->conf;
 
 	if (!passage->is_write || rq->service->db == NULL ||
-	    db_is_connected(rq->service->db) || has_room(conf) ||
+	    db_is_connected(rq->service->db) ||
+	    spool_has_room(conf->spool_dir, conf->spool_max_bytes,
+		conf->spool_max_files, ANSWER_EXPECTED) ||
 	    is_database_there(rq))
 		return true;
 	response_refuse_for(rq, 503, "DATABASE.UNAVAILABLE",

@@ -82,7 +82,9 @@ log_refusal(const struct request *rq, const struct response_refusal *refusal)
 	    LOG_TEXT("request_id", rq->id),
 	    LOG_NUMBER("status", refusal->status),
 	    LOG_TEXT("code", refusal->code), LOG_TEXT("field", refusal->field),
-	    LOG_TEXT("message", refusal->message));
+	    LOG_TEXT("message", refusal->message),
+	    LOG_TEXT(
+		"caller", *rq->caller.name == '\0' ? NULL : rq->caller.name));
 }
 
 /* Sends the body as JSON, with `count` more headers. */
