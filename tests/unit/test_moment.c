@@ -1,0 +1,103 @@
+/*
+ * Times: what exists in the calendar, and how it is written.
+ */
+#include "fcgi/moment.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void
+reads_what_exists(void **state)
+{
+	static const char *const pairs[][2] = {
+		{ "2026-11-21", "2026-11-21T00:00:00Z" },
+		{ "2024-02-29", "2024-02-29T00:00:00Z" },
+		{ "2000-02-29", "2000-02-29T00:00:00Z" },
+		{ "0001-01-01", "0001-01-01T00:00:00Z" },
+		{ "2026-11-21T09:37:10Z", "2026-11-21T09:37:10Z" },
+		{ "2026-11-21t09:37:10z", "2026-11-21T09:37:10Z" },
+		{ "2026-11-21T09:37:10.5Z", "2026-11-21T09:37:10.5Z" },
+		{ "2026-11-21T09:37:10.123456789Z",
+		    "2026-11-21T09:37:10.123456789Z" },
+		{ "2026-11-21T09:37:10+02:00", "2026-11-21T09:37:10+02:00" },
+		{ "2026-11-21T09:37:10 02:00", "2026-11-21T09:37:10+02:00" },
+		{ "2026-11-21T09:37:10.1-05:30",
+		    "2026-11-21T09:37:10.1-05:30" },
+	};
+	char out[MOMENT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (!moment_parse(pairs[i][0], MOMENT_FIRST, out))
+			fail_msg("refused: \"%s\"", pairs[i][0]);
+		assert_string_equal(out, pairs[i][1]);
+	}
+	assert_true(moment_parse("2026-11-21", MOMENT_LAST, out));
+	assert_string_equal(out, "2026-11-21T23:59:59.999999Z");
+	assert_true(moment_parse("2026-11-21T09:37:10Z", MOMENT_LAST, out));
+	assert_string_equal(out, "2026-11-21T09:37:10Z");
+}
+
+static void
+refuses_what_does_not(void **state)
+{
+	static const char *const wrong[] = { "", "2026", "2026-11",
+		"2026-11-31", "2026-02-29", "1900-02-29", "2026-13-01",
+		"2026-00-10", "2026-01-00", "0000-01-01", "12026-01-01",
+		"2026-1-1", "20260101", "2026-11-21T", "2026-11-21T09:37Z",
+		"2026-11-21T24:00:00Z", "2026-11-21T09:60:00Z",
+		"2026-11-21T09:37:60Z", "2026-11-21T09:37:10",
+		"2026-11-21 09:37:10Z", "2026-11-21T09:37:10.Z",
+		"2026-11-21T09:37:10.1234567890Z", "2026-11-21T09:37:10Zx",
+		"2026-11-21T09:37:10+2:00", "2026-11-21T09:37:10+0200",
+		"2026-11-21T09:37:10+16:00", "2026-11-21T09:37:10+01:60",
+		"2026-11-21T09:37:10+01:00x", "2026-11-21x", "now", "infinity",
+		" 2026-11-21", "-026-11-21", "2026-11--1" };
+	char out[MOMENT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (moment_parse(wrong[i], MOMENT_FIRST, out))
+			fail_msg("taken: \"%s\"", wrong[i]);
+}
+
+static void
+writes_what_postgresql_says(void **state)
+{
+	char out[MOMENT_BYTES];
+
+	(void)state;
+	assert_true(moment_format("2026-11-21 09:37:10+00", false, out));
+	assert_string_equal(out, "2026-11-21T09:37:10Z");
+	assert_true(moment_format("2026-11-21 09:37:10.12+00", false, out));
+	assert_string_equal(out, "2026-11-21T09:37:10.12Z");
+	assert_true(moment_format("2026-11-21 09:37:10+00", true, out));
+	assert_string_equal(out, "2026-11-21T09:37:10.000000Z");
+	assert_true(moment_format("2026-11-21 09:37:10.12+00", true, out));
+	assert_string_equal(out, "2026-11-21T09:37:10.120000Z");
+	assert_true(moment_format("2026-11-21 09:37:10.123456+00", true, out));
+	assert_string_equal(out, "2026-11-21T09:37:10.123456Z");
+	assert_false(moment_format("infinity", false, out));
+	assert_false(moment_format("2026-11-21 09:37:10+02", false, out));
+	assert_false(moment_format("2026-11-21 09:37:10", false, out));
+	assert_false(moment_format("0044-03-15 00:00:00+00 BC", false, out));
+	assert_false(moment_format("12026-11-21 09:37:10+00", false, out));
+	assert_false(moment_format("", false, out));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_what_exists),
+		cmocka_unit_test(refuses_what_does_not),
+		cmocka_unit_test(writes_what_postgresql_says),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

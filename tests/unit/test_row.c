@@ -1,0 +1,201 @@
+/*
+ * The encoder: what it writes is valid JSON whatever the row holds.
+ *
+ * The rows are made here: the functions of db.h that row.c calls stand below.
+ */
+#include "fcgi/row.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct column {
+	const char *name;
+	enum db_kind kind;
+	const char *text;
+};
+
+struct db_row {
+	const struct column *columns;
+	int count;
+};
+
+int
+db_columns(const struct db_row *row)
+{
+	return row->count;
+}
+
+const char *
+db_column_name(const struct db_row *row, int column)
+{
+	return row->columns[column].name;
+}
+
+enum db_kind
+db_column_kind(const struct db_row *row, int column)
+{
+	return row->columns[column].kind;
+}
+
+const char *
+db_column(const struct db_row *row, int column, size_t *bytes)
+{
+	const char *text = row->columns[column].text;
+
+	if (bytes != NULL)
+		*bytes = text == NULL ? 0 : strlen(text);
+	return text;
+}
+
+static void
+check_string(const char *in, size_t bytes, const char *expected)
+{
+	struct buf out;
+
+	buf_init(&out, 1000);
+	assert_true(row_string(&out, in, bytes));
+	assert_string_equal(out.data, expected);
+	buf_free(&out);
+}
+
+static void
+escapes_what_json_demands(void **state)
+{
+	(void)state;
+	check_string("", 0, "\"\"");
+	check_string("plain", 5, "\"plain\"");
+	check_string("\"\\/", 3, "\"\\\"\\\\/\"");
+	check_string("\b\t\n\f\r", 5, "\"\\b\\t\\n\\f\\r\"");
+	check_string("\0\x01\x1f\x7f", 4, "\"\\u0000\\u0001\\u001f\x7f\"");
+	check_string("a\"b\"c", 5, "\"a\\\"b\\\"c\"");
+}
+
+static void
+keeps_utf8_and_replaces_the_rest(void **state)
+{
+	static const char *const good[] = { "\xc3\xb8", "\xe2\x82\xac",
+		"\xf0\x9f\x9a\x9a", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf" };
+	/* A lone continuation, an overlong form, a surrogate, above the end,
+	 * a cut character. */
+	static const char *const bad[] = { "\x80", "\xc0\xaf", "\xed\xa0\x80",
+		"\xf4\x90\x80\x80", "\xe2\x82" };
+	char expected[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		(void)snprintf(expected, sizeof(expected), "\"%s\"", good[i]);
+		check_string(good[i], strlen(good[i]), expected);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		expected[0] = '"';
+		expected[1] = '\0';
+		for (size_t n = 0; n < strlen(bad[i]); n++)
+			strcat(expected, "\xef\xbf\xbd");
+		strcat(expected, "\"");
+		check_string(bad[i], strlen(bad[i]), expected);
+	}
+	check_string("\xe2\x82x", 3, "\"\xef\xbf\xbd\xef\xbf\xbdx\"");
+}
+
+static void
+check_row(const struct column *columns, int count, const char *expected)
+{
+	const struct db_row row = { columns, count };
+	struct buf out;
+
+	buf_init(&out, 1000);
+	assert_true(row_to_json(&out, &row));
+	assert_string_equal(out.data, expected);
+	buf_free(&out);
+}
+
+static void
+writes_each_kind(void **state)
+{
+	static const struct column columns[] = {
+		{ "a", DB_TEXT, "6.07" },
+		{ "b", DB_NUMBER, "-136.0" },
+		{ "c", DB_BOOL, "t" },
+		{ "d", DB_BOOL, "f" },
+		{ "e", DB_JSON, "{\"x\": 1.0}" },
+		{ "f", DB_TIME, "2026-11-21 09:37:10.123+00" },
+		{ "g", DB_TEXT, NULL },
+		{ "h\"", DB_NUMBER, "NaN" },
+		{ "i", DB_NUMBER, "-Infinity" },
+	};
+
+	(void)state;
+	check_row(columns, 9,
+	    "{\"a\":\"6.07\",\"b\":-136.0,\"c\":true,\"d\":false,"
+	    "\"e\":{\"x\": 1.0},\"f\":\"2026-11-21T09:37:10.123Z\",\"g\":null,"
+	    "\"h\\\"\":null,\"i\":null}");
+	check_row(columns, 0, "{}");
+}
+
+static void
+writes_times(void **state)
+{
+	static const struct column columns[] = {
+		{ "a", DB_TIME, "2026-11-21 09:37:10+00" },
+		{ "b", DB_TIME, "2026-11-21 09:37:10.000001+00" },
+		{ "c", DB_TIME, "0044-03-15 00:00:00+00 BC" },
+		{ "d", DB_TIME, "infinity" },
+	};
+
+	(void)state;
+	check_row(columns, 4,
+	    "{\"a\":\"2026-11-21T09:37:10Z\","
+	    "\"b\":\"2026-11-21T09:37:10.000001Z\","
+	    "\"c\":\"0044-03-15 00:00:00+00 BC\",\"d\":\"infinity\"}");
+}
+
+static void
+says_when_there_is_no_room(void **state)
+{
+	static const struct column columns[] = { { "a", DB_TEXT, "text" } };
+	const struct db_row row = { columns, 1 };
+
+	(void)state;
+	for (size_t max = 0; max < strlen("{\"a\":\"text\"}"); max++) {
+		struct buf out;
+
+		buf_init(&out, max);
+		assert_false(row_to_json(&out, &row));
+		assert_true(out.failed);
+		buf_free(&out);
+	}
+}
+
+static void
+finds_columns_by_name(void **state)
+{
+	static const struct column columns[] = { { "a", DB_TEXT, "x" },
+		{ "b", DB_TEXT, NULL } };
+	const struct db_row row = { columns, 2 };
+
+	(void)state;
+	assert_string_equal(row_text(&row, "a"), "x");
+	assert_null(row_text(&row, "b"));
+	assert_null(row_text(&row, "c"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(escapes_what_json_demands),
+		cmocka_unit_test(keeps_utf8_and_replaces_the_rest),
+		cmocka_unit_test(writes_each_kind),
+		cmocka_unit_test(writes_times),
+		cmocka_unit_test(says_when_there_is_no_room),
+		cmocka_unit_test(finds_columns_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
