@@ -69,6 +69,15 @@ base64_decode(const char *text, char *out, size_t size, size_t *bytes)
 	return true;
 }
 
+/* The digit of the lowest six bits, or padding. */
+static char
+digit(uint32_t bits, bool is_there)
+{
+	static const char padding = '=';
+
+	return is_there ? alphabet[bits & 63] : padding;
+}
+
 bool
 base64_encode(const void *data, size_t bytes, char *out, size_t size)
 {
@@ -84,10 +93,10 @@ base64_encode(const void *data, size_t bytes, char *out, size_t size)
 			bits |= (uint32_t)byte[at + 1] << 8;
 		if (left > 2)
 			bits |= byte[at + 2];
-		*out++ = alphabet[bits >> 18 & 63];
-		*out++ = alphabet[bits >> 12 & 63];
-		*out++ = left > 1 ? alphabet[bits >> 6 & 63] : '=';
-		*out++ = left > 2 ? alphabet[bits & 63] : '=';
+		*out++ = digit(bits >> 18, true);
+		*out++ = digit(bits >> 12, true);
+		*out++ = digit(bits >> 6, left > 1);
+		*out++ = digit(bits, left > 2);
 	}
 	*out = '\0';
 	return true;

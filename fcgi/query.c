@@ -43,7 +43,7 @@ decode(char *text, size_t *characters)
 			return "has a zero byte (%00)";
 		if (*in == '%')
 			in += 2;
-		*out++ = *in == '+' ? ' ' : (char)byte;
+		*out++ = (char)(*in == '+' ? ' ' : byte);
 	}
 	*out = '\0';
 	if (!utf8_is_valid(text, (size_t)(out - text), characters))
