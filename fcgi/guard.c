@@ -260,7 +260,6 @@ look_up(struct request *rq, const char *key)
 {
 	struct key_entry fresh = { .asked_ms = clock_ms() };
 	struct key_entry *entry;
-	enum db_status status;
 
 	fresh.confirmed_ms = fresh.asked_ms;
 	hmac_sha256(key, strlen(key), fresh.digest);
@@ -268,7 +267,8 @@ look_up(struct request *rq, const char *key)
 	if (is_fresh(entry, fresh.asked_ms))
 		return entry;
 	if (!is_fresh(find_entry(unknown_keys, fresh.digest), fresh.asked_ms)) {
-		status = ask_database(rq, &fresh);
+		enum db_status status = ask_database(rq, &fresh);
+
 		if (status != DB_OK)
 			return outlive_outage(
 			    rq, entry, status, fresh.asked_ms);
