@@ -4,9 +4,9 @@
  * A worker is told to stop with SIGTERM, again and again until it is gone: a
  * signal can come too early to be seen.  It is killed when it has been busy, or
  * starting, or told to stop, for longer than a request of this pool may take.
- * The brake: each worker that dies before its first request or within a second
- * doubles the pause before the next start; it never gives up, and a worker that
- * lives releases it.
+ * The brake: a worker that dies while it starts or in its first request doubles
+ * the pause before the next start, any other that dies young costs the least
+ * pause.  It never gives up; a worker that serves or lives releases it.
  * What must stay true: signals are blocked across fork(2); a process id is
  * signalled only while it is a child that nobody has waited for.
  */
@@ -275,6 +275,12 @@ crew_retire_all(struct crew *crew)
 			tell(&crew->members[i], now_ms);
 }
 
+static int64_t
+served(const struct crew *crew, int i)
+{
+	return slot_of(crew, i)->requests - crew->members[i].requests;
+}
+
 /* True when a worker that started after the last failure is well. */
 static bool
 has_survivor(const struct crew *crew, int64_t now_ms)
@@ -284,9 +290,26 @@ has_survivor(const struct crew *crew, int64_t now_ms)
 	for (i = 0; i < crew->slots; i++)
 		if (crew->members[i].pid != 0 &&
 		    crew->members[i].started_ms > crew->failed_ms &&
-		    now_ms - crew->members[i].started_ms >= YOUNG_MS)
+		    (served(crew, i) > 0 ||
+			now_ms - crew->members[i].started_ms >= YOUNG_MS))
 			return true;
 	return false;
+}
+
+/* What the death of a worker, not caused by us, means for the next start.  An
+ * idle one only waits: whatever ended that came from outside. */
+static void
+look_at_death(struct crew *crew, int i, int64_t now_ms)
+{
+	int32_t state = slot_of(crew, i)->state;
+
+	if (crew->pause_ms != 0 && has_survivor(crew, now_ms))
+		crew->pause_ms = 0;
+	if (state == SLOT_STARTING ||
+	    (state == SLOT_BUSY && served(crew, i) == 0))
+		put_brake_on(crew, now_ms);
+	else if (now_ms - crew->members[i].started_ms < YOUNG_MS)
+		crew->next_start_ms = now_ms + PAUSE_LEAST_MS;
 }
 
 static void
@@ -300,8 +323,7 @@ log_death(const struct crew *crew, int i, int status, int64_t age_ms)
 	log_event(status == 0 ? LOG_DEBUG : LOG_ERROR, "worker.end",
 	    LOG_NUMBER("worker", member->pid), LOG_NUMBER(how, number),
 	    LOG_NUMBER("age_ms", age_ms),
-	    LOG_NUMBER(
-		"requests", slot_of(crew, i)->requests - member->requests));
+	    LOG_NUMBER("requests", served(crew, i)));
 }
 
 static void
@@ -309,16 +331,10 @@ bury(struct crew *crew, int i, int status)
 {
 	struct member *member = &crew->members[i];
 	int64_t now_ms = clock_ms();
-	int64_t age_ms = now_ms - member->started_ms;
-	bool is_young =
-	    age_ms < YOUNG_MS || slot_of(crew, i)->requests == member->requests;
 
-	log_death(crew, i, status, age_ms);
-	if (crew->pause_ms != 0 && has_survivor(crew, now_ms))
-		crew->pause_ms = 0;
-	if (status != 0 && member->told_ms == 0 && !member->is_killed &&
-	    is_young)
-		put_brake_on(crew, now_ms);
+	log_death(crew, i, status, now_ms - member->started_ms);
+	if (status != 0 && member->told_ms == 0 && !member->is_killed)
+		look_at_death(crew, i, now_ms);
 	clear_slot(slot_of(crew, i));
 	*member = (struct member){ .pid = 0 };
 }

@@ -42,10 +42,10 @@ struct live {
 	struct request request;
 	FCGX_Request fcgx;
 	int epoll_fd;
-	sigset_t waiting; /* the mask while we wait */
-	char **params;    /* "NAME=value", in the arena; ends with NULL */
-	bool is_finished;
-	bool has_last; /* told to stop, and looked once more */
+	sigset_t waiting;    /* the mask while we wait */
+	char **params;       /* "NAME=value", in the arena; ends with NULL */
+	int64_t finished_us; /* the client had all of the answer; 0: not yet */
+	bool has_last;       /* told to stop, and looked once more */
 };
 
 struct phrase {
@@ -263,7 +263,7 @@ fill(struct live *live)
 	size_t path_bytes;
 
 	live->params = copy_params(rq->arena, live->fcgx.envp);
-	live->is_finished = false;
+	live->finished_us = 0;
 	rq->id = value_or(rq, "REQUEST_ID", "");
 	if (!is_id(rq->id))
 		rq->id = make_id(rq->arena);
@@ -369,7 +369,7 @@ request_read_body(struct request *rq, size_t max_bytes)
 	char *room;
 
 	buf_reset(&rq->body, BODY_KEEP_BYTES);
-	if (live->is_finished || length < 0 || length > INT_MAX ||
+	if (live->finished_us != 0 || length < 0 || length > INT_MAX ||
 	    (size_t)length > max_bytes)
 		return false;
 	room = buf_room(&rq->body, (size_t)length);
@@ -451,7 +451,7 @@ request_start_answer(struct request *rq, int status,
 	struct live *live = live_of(rq);
 	int i;
 
-	if (rq->status != 0 || live->is_finished)
+	if (rq->status != 0 || live->finished_us != 0)
 		log_panic("answer.start", "an answer was started before");
 	if (status < 200 || status > 599)
 		log_panic("answer.start", "not a status of an answer");
@@ -468,7 +468,7 @@ request_start_answer(struct request *rq, int status,
 void
 request_write(struct request *rq, const void *data, size_t bytes)
 {
-	if (rq->status == 0 || live_of(rq)->is_finished)
+	if (rq->status == 0 || live_of(rq)->finished_us != 0)
 		log_panic("answer.write", "the answer is not open");
 	if (rq->is_head)
 		return;
@@ -481,13 +481,13 @@ request_finish(struct request *rq)
 {
 	struct live *live = live_of(rq);
 
-	if (live->is_finished)
+	if (live->finished_us != 0)
 		return;
 	if (FCGX_FFlush(live->fcgx.out) != 0 ||
 	    FCGX_GetError(live->fcgx.out) != 0)
 		rq->is_client_gone = true;
 	FCGX_Finish_r(&live->fcgx);
-	live->is_finished = true;
+	live->finished_us = clock_us();
 }
 
 static const char *
@@ -525,7 +525,8 @@ log_access(struct request *rq)
 	    LOG_TEXT("route", rq->route), LOG_NUMBER("status", rq->status),
 	    LOG_NUMBER("bytes", (long long)rq->bytes),
 	    LOG_TEXT("total_ms",
-		milliseconds(rq->arena, clock_us() - rq->started_us)),
+		milliseconds(
+		    rq->arena, live_of(rq)->finished_us - rq->started_us)),
 	    LOG_TEXT("database_ms", milliseconds(rq->arena, db_us)),
 	    LOG_TEXT("upstream_ms", milliseconds(rq->arena, upstream_us)),
 	    LOG_TEXT("caller", caller_of(rq)),
