@@ -73,9 +73,9 @@ base64_decode(const char *text, char *out, size_t size, size_t *bytes)
 static char
 digit(uint32_t bits, bool is_there)
 {
-	static const char padding = '=';
-
-	return is_there ? alphabet[bits & 63] : padding;
+	if (!is_there)
+		return '=';
+	return alphabet[bits & 63];
 }
 
 bool
