@@ -62,7 +62,25 @@ ASAN = BUILD=build-asan \
 	HARDENING="$(filter-out -D_FORTIFY_SOURCE=%,$(HARDENING))"
 test-asan: packages
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) all
+	@$(MAKE) --no-print-directory $(ASAN) unit
 	$(PYTHON) -m pytest tests --build build-asan $(PYTEST_FLAGS)
+
+# The parts by themselves.  An archive, so that a test is linked with what it
+# needs and with no other main().
+UNIT = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+
+unit: $(UNIT)
+	@for test in $(UNIT); do $$test || exit 1; done
+
+$(BUILD)/unit/parts.a: $(SHARED) $(FCGI)
+	@mkdir -p $(@D)
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc
+
+-include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
 packages:
 	@tests/env/packages.sh test
@@ -191,4 +209,5 @@ clean:
 	rm -rf build build-asan
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all run test test-asan packages check checks install clean
+.PHONY: all run test test-asan unit packages check checks install clean
+.PRECIOUS: $(BUILD)/%.o
