@@ -14,6 +14,7 @@ import subprocess
 import urllib.parse
 
 from env.process import Failed, Process, as_user, run
+from env.wait import wait_until
 
 PORT = 5432  # only the name of the socket's file
 OWNER = "postgres"
@@ -70,6 +71,8 @@ class Postgres:
             directory=self.directory, user=self.user)
 
     def start(self):
+        wait_until(lambda: not self.has_predecessor(), 60.0,
+                   f"the end of the server before us in {self.directory}")
         words = [f"{self.programs}/postgres", "-D", self.directory]
         for name, value in self.settings.items():
             words += ["-c", f"{name}={value}"]
@@ -106,6 +109,16 @@ class Postgres:
                   encoding="ascii") as file:
             return [self.process.pid] + [int(word)
                                          for word in file.read().split()]
+
+    def has_predecessor(self):
+        """Whether a server that was left by a killed run is still stopping."""
+        try:
+            with open(os.path.join(self.directory, "postmaster.pid"),
+                      encoding="ascii") as file:
+                pid = int(file.readline())
+            return os.path.samefile(f"/proc/{pid}/cwd", self.directory)
+        except (OSError, ValueError):
+            return False
 
     def is_ready(self):
         asked = subprocess.run(

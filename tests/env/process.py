@@ -48,7 +48,8 @@ class Process:
         self.parent_death = parent_death
         self.child = None
 
-    def start(self):
+    def start(self, to_terminal=False):
+        """Its output goes to its log, or to where ours goes."""
         parent = os.getpid()
         number = int(self.parent_death)
 
@@ -59,7 +60,8 @@ class Process:
 
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self.argv, stdin=subprocess.DEVNULL,
+                stdout=None if to_terminal else log, stderr=log,
                 cwd=self.directory, env=self.environment,
                 start_new_session=True, preexec_fn=in_child,
                 **as_user(self.user))

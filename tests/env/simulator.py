@@ -16,13 +16,17 @@ class Simulator:
     """Stands in for EasyPost on a port of the loopback address."""
 
     def __init__(self, directory, log, *, test_key, production_key,
-                 webhook_ca=None, latency="none"):
+                 webhook_url=None, webhook_secret=None, webhook_ca=None,
+                 latency="none"):
         self.port_file = os.path.join(directory, "simulator.port")
         self.argv = [sys.executable, PROGRAM, "--port", "0",
                      "--port-file", self.port_file, "--test-key", test_key,
                      "--production-key", production_key, "--latency", latency]
-        if webhook_ca:
-            self.argv += ["--webhook-ca", webhook_ca]
+        for option, value in (("--webhook-url", webhook_url),
+                              ("--webhook-secret", webhook_secret),
+                              ("--webhook-ca", webhook_ca)):
+            if value:
+                self.argv += [option, value]
         self.directory = directory
         self.log = log
         self.process = None

@@ -77,7 +77,8 @@ class Stack:
 
     def __init__(self, directory, *, build=None, sim=True, conf=None,
                  database_url=None, settings=None, port=None, fsync=False,
-                 latency="none", environment=None, postgres_settings=None):
+                 latency="none", environment=None, postgres_settings=None,
+                 say=lambda what: None):
         self.directory = os.path.abspath(str(directory))
         self.build = os.path.join(ROOT, build or default_build)
         self.has_sim = sim
@@ -87,6 +88,7 @@ class Stack:
         self.port = port
         self.fsync = fsync
         self.postgres_settings = postgres_settings
+        self.say = say  # what is begun, for somebody who waits
         self.settings = {**(TEST_SETTINGS if settings is None else settings),
                          **(conf or {})}
         self.log_dir = os.path.join(self.directory, "log")
@@ -95,7 +97,6 @@ class Stack:
         self.run_dir = self.pg_dir = None
         self.postgres = self.nginx = self.service = self.sim = None
         self.key = self.key_production = None
-        self.short_dirs = []
 
     # --- life -----------------------------------------------------------------
 
@@ -104,12 +105,17 @@ class Stack:
         try:
             adopt_orphans()
             self.make_directories()
+            self.say("PostgreSQL")
             self.start_database()
+            self.say("simulator")
             self.start_simulator()
             self.write_configuration()
+            self.say("migrations")
             self.migrate()
             self.make_keys()
+            self.say("workers")
             self.service.start_all()
+            self.say("nginx")
             self.start_nginx()
         except BaseException:
             self.stop_quietly()
@@ -131,7 +137,8 @@ class Stack:
                 late.append(str(error))
         left = self.kill_what_is_left()
         self.remove_sockets()
-        running.remove(self)
+        if self in running:
+            running.remove(self)
         troubles.extend(self.trouble())
         if late or left:
             raise Failed("\n".join(late + [
@@ -165,28 +172,21 @@ class Stack:
         self.pg_dir = self.database_directory()
 
     def socket_directory(self):
-        """sock/ below the directory, or a short one when that is too long."""
+        """sock/ below the directory, or a short one elsewhere when its path is
+        too long for a socket or the server's user cannot get there."""
         path = os.path.join(self.directory, "sock")
         longest = os.path.join(path, LONGEST_SOCKET)
         if len(longest) > SOCKET_PATH_MAX or not can_reach(self.directory):
-            path = tempfile.mkdtemp(prefix="waybill-")
-            self.short_dirs.append(path)
+            path = elsewhere(path, "/tmp")
         os.makedirs(path, exist_ok=True)
         os.chmod(path, 0o711)
         return path
 
     def database_directory(self):
-        """pg/ below the directory, or beside it in /var/tmp when the server's
-        user cannot get there (a clone in the home of root)."""
+        """pg/ below the directory, or elsewhere when the server's user cannot
+        get there (a clone in the home of root)."""
         path = os.path.join(self.directory, "pg")
-        if can_reach(self.directory) and not os.path.islink(path):
-            return path
-        if not os.path.islink(path):
-            elsewhere = tempfile.mkdtemp(prefix="waybill-pg-", dir="/var/tmp")
-            os.symlink(elsewhere, path)
-        elsewhere = os.readlink(path)
-        os.makedirs(elsewhere, mode=0o700, exist_ok=True)
-        return elsewhere
+        return path if can_reach(self.directory) else elsewhere(path, "/var/tmp")
 
     def start_database(self):
         if self.outside_database is not None:
@@ -219,7 +219,9 @@ class Stack:
             self.directory, self.log("simulator"), latency=self.latency,
             test_key=self.settings["EASYPOST_TEST_API_KEY"],
             production_key=self.settings["EASYPOST_API_KEY"],
-            webhook_ca=self.ca).start()
+            webhook_ca=self.ca, webhook_url=self.url + "/webhooks/easypost",
+            webhook_secret=self.settings.get("EASYPOST_WEBHOOK_SECRET"))
+        self.sim.start()
         self.settings.setdefault("EASYPOST_API_BASE", self.sim.base)
 
     def write_configuration(self):
@@ -255,9 +257,6 @@ class Stack:
         self.nginx.start()
         wait_until(lambda: self.request("GET", "/livez").status == 200, 20.0,
                    "the first answer through nginx")
-        if self.sim:
-            self.sim.webhook(self.url + "/webhooks/easypost",
-                             self.settings.get("EASYPOST_WEBHOOK_SECRET"))
 
     # --- the end -------------------------------------------------------------------
 
@@ -280,16 +279,19 @@ class Stack:
         return left
 
     def remove_sockets(self):
-        for path in self.short_dirs:
-            shutil.rmtree(path, ignore_errors=True)
-        for path in glob.glob(os.path.join(self.directory, "sock", "*.sock")):
-            os.unlink(path)
+        """Scoreboards too: they are of processes that are gone."""
+        link = os.path.join(self.directory, "sock")
+        if self.run_dir:
+            shutil.rmtree(self.run_dir, ignore_errors=True)
+        if os.path.islink(link):
+            os.unlink(link)
 
     def remove(self):
         """Everything of a stopped stack."""
-        link = os.path.join(self.directory, "pg")
-        if os.path.islink(link):
-            shutil.rmtree(os.readlink(link), ignore_errors=True)
+        for name in ("pg", "sock"):
+            link = os.path.join(self.directory, name)
+            if os.path.islink(link):
+                shutil.rmtree(os.readlink(link), ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- where and who -----------------------------------------------------------
@@ -420,6 +422,16 @@ default_build = "build"
 def use_build(build):
     global default_build
     default_build = build
+
+
+def elsewhere(link, parent):
+    """The directory that a symbolic link names: made, and made again when it
+    has gone, below `parent`."""
+    if not os.path.isdir(link):
+        if os.path.islink(link):
+            os.unlink(link)
+        os.symlink(tempfile.mkdtemp(prefix="waybill-", dir=parent), link)
+    return os.path.realpath(link)
 
 
 def easypost_key(prefix):

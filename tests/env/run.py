@@ -1,0 +1,281 @@
+#!/usr/bin/python3
+"""`make run`: all of Waybill on this machine until Ctrl-C, in ./run.
+
+What is kept in ./run between two runs: the database, the keys, the certificate
+and the logs; so the second start takes seconds.  `run.py --clean` removes it.
+
+Settings come from the environment: PORT (of nginx; the next free one from 8443
+on), DATABASE_URL (instead of a private cluster), EASYPOST_API_KEY (instead of
+the simulator), and every other key of systemd/waybill.conf.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import shlex
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from env import stack as environment  # noqa: E402: the path comes first
+from env.nginx import free_port  # noqa: E402
+from env.process import PR_SET_PDEATHSIG, Failed, Process  # noqa: E402
+from env.wait import TooLate, pause  # noqa: E402
+
+DIRECTORY = os.path.join(environment.ROOT, "run")
+FIRST_PORT = 8443
+OUR_SETTINGS = ("DATABASE_", "EASYPOST_", "SPOOL_", "WORKER", "ENVIRONMENT",
+                "LOG_LEVEL")
+DEMO = os.path.join(environment.ROOT, "tests", "sim", "demo.py")
+DEMO_DAYS = 90
+DEMO_SHIPMENTS = 400
+
+SHIPMENT = {"shipment": {
+    "to_address": {
+        "name": "Ada Lovelace", "street1": "417 Montgomery St",
+        "city": "San Francisco", "state": "CA", "zip": "94104",
+        "country": "US", "phone": "4155550100"},
+    "from_address": {
+        "name": "Charles Babbage", "street1": "179 N Harbor Dr",
+        "city": "Redondo Beach", "state": "CA", "zip": "90277",
+        "country": "US", "phone": "3105550100"},
+    "parcel": {"length": 20.2, "width": 10.9, "height": 5, "weight": 65.9}}}
+
+
+class Interrupted(BaseException):
+    """Somebody wants us to stop."""
+
+
+class Run(environment.Stack):
+    """A stack that remembers its keys."""
+
+    def __init__(self, state):
+        given = {name: value for name, value in os.environ.items()
+                 if name.startswith(OUR_SETTINGS)}
+        is_real = bool(given.get("EASYPOST_API_KEY")
+                       or given.get("EASYPOST_TEST_API_KEY"))
+        self.state = state
+        settings = {"ENVIRONMENT": "development",
+                    "EASYPOST_WEBHOOK_SECRET": state["webhook_secret"]}
+        if not is_real:
+            settings["EASYPOST_TEST_API_KEY"] = state["test_key"]
+            settings["EASYPOST_API_KEY"] = state["production_key"]
+            for name in ("EASYPOST_API_BASE", "EASYPOST_CA_FILE"):
+                given.pop(name, None)
+        port = os.environ.get("PORT")
+        super().__init__(
+            DIRECTORY, settings=settings, conf=given, sim=not is_real,
+            database_url=given.get("DATABASE_URL"), fsync=True, say=begin,
+            port=int(port) if port else free_port(FIRST_PORT))
+
+    def make_keys(self):
+        """Those of the last time, as long as the database knows them."""
+        if not self.service_url:
+            return
+        known = self.waybill("key", "list")
+        for mode, name in (("test", "key"), ("production", "key_production")):
+            key = self.state.get(name)
+            if not key or key[:11] not in known:
+                key = self.service.make_key(f"make run ({mode})", mode)
+                self.state.update({name: key, "has_demo": False})
+            setattr(self, name, key)
+        keep(self.state)
+
+
+# --- what is kept -------------------------------------------------------------
+
+
+def state_file():
+    return os.path.join(DIRECTORY, "state.json")
+
+
+def remembered():
+    """What an earlier run kept, or a beginning."""
+    try:
+        with open(state_file(), encoding="utf-8") as file:
+            return json.load(file)
+    except (FileNotFoundError, ValueError):
+        return {"test_key": environment.easypost_key("EZTK"),
+                "production_key": environment.easypost_key("EZAK"),
+                "webhook_secret": environment.easypost_key("whs_")}
+
+
+def keep(state):
+    new = state_file() + ".new"
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(state, file, indent=1)
+    os.replace(new, state_file())
+
+
+def lock():
+    """One at a time; the kernel gives it back however we end."""
+    os.makedirs(DIRECTORY, mode=0o711, exist_ok=True)
+    if os.stat(DIRECTORY).st_uid != os.geteuid():
+        sys.exit(f"{DIRECTORY} belongs to another user: run as that one, or "
+                 "remove it (make clean)")
+    file = open(os.path.join(DIRECTORY, "lock"), "w", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"another make run works in {DIRECTORY}")
+    return file
+
+
+def clean():
+    if not os.path.exists(DIRECTORY):
+        return
+    with lock():
+        environment.Stack(DIRECTORY).remove()
+
+
+# --- what is said ---------------------------------------------------------------
+
+
+def say(text="", end="\n"):
+    """The terminal may be gone when we stop."""
+    try:
+        print(text, end=end, flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+
+
+def begin(what):
+    say(f" {what} ...", end="")
+
+
+def curl(stack, key, path, document=None):
+    words = ["curl", "-s", "--cacert", os.path.relpath(stack.ca), "-u",
+             f"{key}:", stack.url + path]
+    if document is not None:
+        words += ["-H", "Content-Type: application/json", "-d",
+                  json.dumps(document, separators=(",", ":"))]
+    return shlex.join(words)
+
+
+def explain(stack, seconds):
+    """What somebody needs to go on."""
+    say(f"\n\nWaybill is up after {seconds:.1f} s: {stack.url}"
+        "   (Ctrl-C stops it)\n")
+    key = stack.key or stack.settings.get("EASYPOST_TEST_API_KEY") \
+        or stack.settings.get("EASYPOST_API_KEY")
+    who = "simulated" if stack.sim else stack.settings.get(
+        "EASYPOST_API_BASE", "https://api.easypost.com")
+    say(f"  key       {key}")
+    if stack.key_production:
+        say(f"            {stack.key_production}  (production mode)")
+    say(f"  EasyPost  {stack.sim.base + ', ' if stack.sim else ''}{who}")
+    if stack.postgres:
+        say(f"  database  psql '{stack.database_url}'")
+    say(f"  logs      {os.path.relpath(stack.log_dir)}/")
+    say("\nMake a shipment, as an EasyPost client would:\n"
+        f"  {curl(stack, key, '/v2/shipments', SHIPMENT)}")
+    if stack.key:
+        say("Read from your own database what has passed, one of it, and how "
+            "all is:\n"
+            f"  {curl(stack, key, '/db/shipments?limit=5')}")
+        newest = newest_shipment(stack)
+        if newest:
+            say(f"  {curl(stack, key, '/db/shipments/' + newest)}")
+        say(f"  {curl(stack, key, '/health')}")
+    say()
+
+
+def newest_shipment(stack):
+    answer = stack.request("GET", "/db/shipments?limit=1", key=stack.key)
+    if answer.status != 200:
+        return None
+    found = answer.json()["data"]["shipments"]
+    return found[0]["easypost_id"] or found[0]["id"] if found else None
+
+
+# --- the run ----------------------------------------------------------------------
+
+
+def load_demo(stack):
+    """Three months of a shop's history, once, through the front door."""
+    if not stack.sim or not stack.key or stack.state.get("has_demo"):
+        return
+    if not os.path.exists(DEMO):
+        return
+    say("\n")
+    demo = Process("demo", [
+        sys.executable, DEMO, "--gateway", stack.url, "--ca", stack.ca,
+        "--key", stack.key, "--sim", stack.sim.base, "--days", DEMO_DAYS,
+        "--shipments", DEMO_SHIPMENTS], log=stack.log("demo"),
+        directory=stack.directory)
+    status = demo.start(to_terminal=True).wait(1800.0)
+    if status != 0:
+        say(f"(the demo history is not complete: status {status}, "
+            f"{os.path.relpath(demo.log)})")
+        return
+    stack.waybill("refresh")
+    stack.state["has_demo"] = True
+    keep(stack.state)
+
+
+def watch(stack):
+    """Until somebody stops us, or a part of us has died."""
+    parts = [stack.nginx.process, *stack.service.processes.values()]
+    parts += [part.process for part in (stack.sim, stack.postgres) if part]
+    while True:
+        for part in parts:
+            part.check()
+        pause(0.5)
+
+
+def interrupt(*_):
+    """Once is enough: from now on we are stopping."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise Interrupted
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main():
+    if "--clean" in sys.argv[1:]:
+        clean()
+        return 0
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
+    with lock():
+        return serve()
+
+
+def serve():
+    status = 0
+    stack = None
+    try:
+        begun = time.monotonic()
+        stack = Run(remembered())
+        say("Starting", end="")
+        stack.start()
+        seconds = time.monotonic() - begun
+        load_demo(stack)
+        explain(stack, seconds)
+        watch(stack)
+    except Interrupted:
+        say("\nStopping ...", end="")
+    except (Failed, TooLate, OSError) as error:
+        say(f"\n{error}\nStopping ...", end="")
+        status = 1
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        if stack in environment.running:
+            stack.stop()
+        say(" done.")
+    except (Failed, OSError) as error:
+        say(f"\n{error}")
+        status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
