@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import socket
 import ssl

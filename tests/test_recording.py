@@ -467,16 +467,6 @@ def test_refusals_are_not_recorded(through, db, status):
     assert documents_of(db, document["id"]) == []
 
 
-def test_the_mode_is_the_callers(stack, through, db):
-    """An object that says nothing about its mode belongs to its key's."""
-    for mode, key in (("test", stack.key),
-                      ("production", stack.key_production)):
-        document = documents.shipment()
-        document.pop("mode")
-        through(document, client=Client(stack, key))
-        assert db.row("shipments", document["id"])["mode"] == mode
-
-
 # --- secrets -----------------------------------------------------------------------
 
 

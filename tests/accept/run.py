@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""`make accept`: the official client for Node.js and curl against a stack.
+
+Needs npm and the network, therefore not a part of `make test`.  The client is
+installed into a directory that is gone afterwards.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from env.stack import Stack  # noqa: E402: the path comes first
+from helpers import setting  # noqa: E402
+
+SECRET = "s\u00e9cret"
+ADDRESS = json.dumps({"address": {
+    "name": "Jack Sparrow", "street1": "388 Townsend St",
+    "city": "San Francisco", "state": "CA", "zip": "94107", "country": "US"}})
+
+
+def curl(stack, *words):
+    """Status and body, as a person at a terminal would see them."""
+    done = subprocess.run(
+        ["curl", "--silent", "--show-error", "--cacert", stack.ca,
+         "--write-out", "\n%{http_code}", *words],
+        capture_output=True, text=True, check=True)
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), body
+
+
+def check_curl(stack, key, name):
+    """The same call with both kinds of credentials."""
+    for kind, words in (("Basic", ["--user", key + ":"]),
+                        ("Bearer", ["--oauth2-bearer", key])):
+        status, body = curl(
+            stack, *words, "--header", "Content-Type: application/json",
+            "--data", ADDRESS, stack.url + "/v2/addresses")
+        assert status == 201, (status, body)
+        own = json.loads(body)["id"]
+        status, again = curl(stack, *words, f"{stack.url}/v2/addresses/{own}")
+        assert (status, again) == (200, body)
+        status, body = curl(stack, *words, stack.url + "/v2/shipments/shp_no")
+        assert status == 404, (status, body)
+        assert json.loads(body)["error"]["code"] == "NOT_FOUND"
+        print(f"ok  curl, {kind}, {name}")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="waybill-accept-") as directory:
+        subprocess.run(["npm", "install", "--silent", "--no-save",
+                        "--prefix", directory, "@easypost/api"], check=True)
+        with Stack(os.path.join(directory, "stack"), conf={
+                "EASYPOST_WEBHOOK_SECRET": SECRET}) as stack:
+            easypost = setting(stack, "EASYPOST_TEST_API_KEY")
+            done = subprocess.run(
+                ["node", os.path.join(HERE, "accept.mjs")], check=False,
+                env={**os.environ, "NODE_EXTRA_CA_CERTS": stack.ca,
+                     "MODULES": directory, "WAYBILL_URL": stack.url,
+                     "WAYBILL_KEY": stack.key, "EASYPOST_KEY": easypost})
+            if done.returncode:
+                return done.returncode
+            check_curl(stack, stack.key, "gateway key")
+            check_curl(stack, easypost, "EasyPost key")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
