@@ -27,6 +27,8 @@ enum {
 	KEYS_KEPT = 64,         /* in each of the two tables of a worker */
 	FRESH_MS = 1000,
 	OUTAGE_MS = 60 * 1000,
+	ASK_AGAIN_MS = 500, /* where an outage can be outlived, it must not be
+	                       waited for */
 };
 
 /* What the database said of a gateway key. */
@@ -222,7 +224,7 @@ remember(const struct key_entry *fresh)
 }
 
 static enum db_status
-ask_database(struct request *rq, struct key_entry *fresh)
+ask_database(struct request *rq, struct key_entry *fresh, int limit_ms)
 {
 	const struct db_value digest =
 	    db_bytes(fresh->digest, sizeof(fresh->digest));
@@ -230,20 +232,25 @@ ask_database(struct request *rq, struct key_entry *fresh)
 		.function = "api.find_key",
 		.values = &digest,
 		.count = 1,
-		.deadline_ms = clock_ms() + rq->service->conf->database_wait_ms,
+		.deadline_ms = clock_ms() + limit_ms,
 	};
 
 	return db_call(rq->service->db, &call, take_key, fresh);
 }
 
-/* The database gave no answer: a key that it confirmed less than a minute ago
- * goes on. */
+/* Whether this key was confirmed so lately that it may do without. */
+static bool
+may_outlive(const struct key_entry *entry, int64_t now_ms)
+{
+	return entry != NULL && now_ms - entry->confirmed_ms < OUTAGE_MS;
+}
+
+/* The database gave no answer. */
 static struct key_entry *
 outlive_outage(struct request *rq, struct key_entry *entry,
     enum db_status status, int64_t now_ms)
 {
-	if (entry == NULL || status == DB_STOPPED ||
-	    now_ms - entry->confirmed_ms >= OUTAGE_MS) {
+	if (!may_outlive(entry, now_ms) || status == DB_STOPPED) {
 		response_refuse_db(rq, status == DB_LATE ? DB_AWAY : status);
 		return NULL;
 	}
@@ -267,7 +274,10 @@ look_up(struct request *rq, const char *key)
 	if (is_fresh(entry, fresh.asked_ms))
 		return entry;
 	if (!is_fresh(find_entry(unknown_keys, fresh.digest), fresh.asked_ms)) {
-		enum db_status status = ask_database(rq, &fresh);
+		int limit_ms = may_outlive(entry, fresh.asked_ms)
+		    ? ASK_AGAIN_MS
+		    : rq->service->conf->database_wait_ms;
+		enum db_status status = ask_database(rq, &fresh, limit_ms);
 
 		if (status != DB_OK)
 			return outlive_outage(

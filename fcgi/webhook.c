@@ -21,6 +21,7 @@
 enum {
 	BODY_MAX = 2 * 1024 * 1024, /* an event with its label has 100 KB */
 	RECORD_MS = 2500, /* less than the pool's request_ms by a spool write */
+	CONNECT_MS = 1000, /* a server that hangs shows itself here */
 	RETRY_S = 30,
 };
 
@@ -104,6 +105,14 @@ take_receipt(void *context, const struct db_row *row)
 	return true;
 }
 
+/* When to give up on the database: there is the spool. */
+static int64_t
+record_deadline_ms(const struct request *rq)
+{
+	return rq->started_us / 1000 +
+	    (db_is_connected(rq->service->db) ? RECORD_MS : CONNECT_MS);
+}
+
 static enum db_status
 record(struct request *rq, struct receipt *receipt)
 {
@@ -115,7 +124,7 @@ record(struct request *rq, struct receipt *receipt)
 		.function = "api.receive_webhook",
 		.values = values,
 		.count = 2,
-		.deadline_ms = rq->started_us / 1000 + RECORD_MS,
+		.deadline_ms = record_deadline_ms(rq),
 	};
 
 	return db_call(rq->service->db, &call, take_receipt, receipt);
