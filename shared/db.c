@@ -3,8 +3,7 @@
  *
  * libpq's blocking calls wait for ever on a server that hangs, whatever its
  * timeouts say; so nothing here blocks but poll(2).  When the time is over the
- * connection is closed: no cancel request, which would be one more wait.  What the
- * functions mean is left to SQL, what rows become to the callers.
+ * connection is closed: no cancel request, which would be one more wait.
  * What must stay true: a call ends with the connection idle and clean, or
  * closed; nothing is repeated once a row was given out; no value, no password
  * is logged.
@@ -33,7 +32,7 @@ _Static_assert((int)DB_VALUES_MAX == (int)STATEMENT_VALUES_MAX, "one limit");
 struct db {
 	struct db_options options;
 	char server_options[OPTIONS_MAX];
-	PGconn *conn; /* NULL, or connected; while connecting only inside */
+	PGconn *conn; /* NULL, or connected */
 	int64_t opened_ms;
 	struct pause pause; /* between attempts to connect */
 	int64_t spent_us;
@@ -60,10 +59,11 @@ set_error(struct db_error *error, const char *sqlstate, const char *message)
 {
 	int bytes = (int)strcspn(message, "\n");
 
-	(void)snprintf(error->sqlstate, sizeof(error->sqlstate), "%s",
-	    sqlstate); /* always empty or five characters */
-	(void)snprintf(error->message, sizeof(error->message), "%.*s", bytes,
-	    message); /* may be cut */
+	/* None or five characters; a message may be cut. */
+	(void)snprintf(
+	    error->sqlstate, sizeof(error->sqlstate), "%s", sqlstate);
+	(void)snprintf(
+	    error->message, sizeof(error->message), "%.*s", bytes, message);
 }
 
 static enum db_status
@@ -488,9 +488,12 @@ db_call(struct db *db, const struct db_call *call, db_row_function *row,
 }
 
 enum db_status
-db_script(struct db *db, const char *sql, int64_t deadline_ms)
+db_script(struct db *db, const char *sql, int64_t deadline_ms,
+    db_row_function *row, void *context)
 {
-	struct reading reading = { .deadline_ms = deadline_ms };
+	struct reading reading = {
+		.row = row, .context = context, .deadline_ms = deadline_ms
+	};
 	int64_t started_us = clock_us();
 	enum db_status status = make_ready(db, &reading);
 
@@ -589,9 +592,7 @@ db_column(const struct db_row *row, int column, size_t *bytes)
 struct db_value
 db_text(const char *text)
 {
-	size_t bytes = text == NULL ? 0 : strlen(text);
-
-	return (struct db_value){ text, bytes, false };
+	return (struct db_value){ text, text == NULL ? 0 : strlen(text), 0 };
 }
 
 struct db_value

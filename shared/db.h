@@ -86,9 +86,11 @@ enum db_status db_call(struct db *, const struct db_call *,
     db_row_function *row, void *context) __attribute__((warn_unused_result));
 
 /* Runs a script of the operator (a migration): many statements, no values, never
- * a second time.  A connection left inside a transaction is closed. */
-enum db_status db_script(struct db *, const char *sql, int64_t deadline_ms)
-    __attribute__((warn_unused_result));
+ * a second time.  Each row of each statement goes to `row`, which may be NULL: so
+ * a script can tell how far it came.  A connection that it leaves inside a
+ * transaction is closed. */
+enum db_status db_script(struct db *, const char *sql, int64_t deadline_ms,
+    db_row_function *row, void *context) __attribute__((warn_unused_result));
 
 /* What the last failed call said. */
 const struct db_error *db_error(const struct db *);
