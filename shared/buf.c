@@ -39,7 +39,6 @@ static bool
 reserve(struct buf *b, size_t bytes)
 {
 	char *data;
-	size_t size;
 
 	if (b->failed)
 		return false;
@@ -47,7 +46,8 @@ reserve(struct buf *b, size_t bytes)
 	if (bytes > b->max - b->len || b->len + bytes >= PTRDIFF_MAX)
 		return false;
 	if (b->data == NULL || b->len + bytes + 1 > b->size) {
-		size = grown_size(b, b->len + bytes + 1);
+		size_t size = grown_size(b, b->len + bytes + 1);
+
 		data = realloc(b->data, size);
 		if (data == NULL)
 			return false;

@@ -40,9 +40,11 @@ is_blank(const struct reader *r)
 static size_t
 newline_bytes(const struct reader *r)
 {
-	if (r->at < r->end && *r->at == '\n')
+	size_t left = (size_t)(r->end - r->at);
+
+	if (left >= 1 && r->at[0] == '\n')
 		return 1;
-	if (r->end - r->at >= 2 && r->at[0] == '\r' && r->at[1] == '\n')
+	if (left >= 2 && r->at[0] == '\r' && r->at[1] == '\n')
 		return 2;
 	return 0;
 }

@@ -10,34 +10,44 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+enum { STEP_BYTES = 16384 };
+
+/* True at the end of the file; else false with errno. */
+static bool
+is_at_end(int fd)
+{
+	char excess;
+	ssize_t n;
+
+	do
+		n = read(fd, &excess, 1);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		errno = EFBIG;
+	return n == 0;
+}
+
 bool
 file_read_fd(int fd, struct buf *content)
 {
-	const size_t step_bytes = 16384;
-	ssize_t n;
-	char *room;
-	char excess;
-
-	for (;;) {
+	while (content->len < content->max) {
 		size_t left = content->max - content->len;
-		size_t bytes = left < step_bytes ? left : step_bytes;
+		size_t bytes = left < STEP_BYTES ? left : STEP_BYTES;
+		char *room = buf_room(content, bytes);
+		ssize_t n;
 
-		room = buf_room(content, bytes);
 		if (room == NULL) {
 			errno = ENOMEM;
 			return false;
 		}
-		n = bytes > 0 ? read(fd, room, bytes) : read(fd, &excess, 1);
+		n = read(fd, room, bytes);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n > 0 && bytes == 0) {
-			errno = EFBIG;
-			return false;
-		}
 		if (n <= 0)
 			return n == 0;
 		content->len += (size_t)n;
 	}
+	return is_at_end(fd);
 }
 
 bool

@@ -113,11 +113,9 @@ add_quoted(struct line *line, const char *text)
 static void
 add_value(struct line *line, const struct log_field *field)
 {
-	char number[32];
-	int n;
-
 	if (field->text == log_is_number) {
-		n = snprintf(number, sizeof(number), "%lld", field->number);
+		char number[32];
+		int n = snprintf(number, sizeof(number), "%lld", field->number);
 		(void)add(line, number, n < 0 ? 0 : (size_t)n);
 	} else if (field->text == NULL)
 		(void)add(line, "-", 1);
@@ -165,6 +163,7 @@ log_write(enum log_priority priority, const char *event,
 	struct line line = { .len = 0 };
 	const char level[] = { '<', (char)('0' + (int)priority), '>' };
 	size_t i;
+	ssize_t n;
 
 	if (priority > least_priority)
 		return;
@@ -176,8 +175,9 @@ log_write(enum log_priority priority, const char *event,
 		add_field(&line, &fields[i]);
 	add_tail(&line, "\n");
 	/* There is nobody to tell when the log itself cannot be written. */
-	while (write(STDERR_FILENO, line.data, line.len) < 0 && errno == EINTR)
-		continue;
+	do
+		n = write(STDERR_FILENO, line.data, line.len);
+	while (n < 0 && errno == EINTR);
 	errno = saved_errno;
 }
 

@@ -59,6 +59,16 @@ close_quietly(int fd)
 	errno = saved_errno;
 }
 
+/* Removes what was not finished; keeps errno.  The drain clears tmp/, too. */
+static void
+unlink_quietly(int top, const char *path)
+{
+	int saved_errno = errno;
+
+	(void)unlinkat(top, path, 0);
+	errno = saved_errno;
+}
+
 static bool
 sync_fd(int fd)
 {
@@ -134,7 +144,6 @@ list(int top, const char *name, void (*each)(void *, const char *),
 {
 	int fd = open_directory(top, name);
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
 	int saved_errno;
 
 	if (directory == NULL) {
@@ -143,6 +152,8 @@ list(int top, const char *name, void (*each)(void *, const char *),
 		return false;
 	}
 	for (;;) {
+		const struct dirent *entry;
+
 		errno = 0;
 		entry = readdir(directory);
 		if (entry == NULL)
@@ -297,20 +308,17 @@ write_file(int top, const char *path, const struct buf *head,
 	int fd =
 	    openat(top, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	bool is_written;
-	int saved_errno;
 
 	if (fd < 0)
 		return false;
 	is_written = write_all(fd, head->data, head->len) &&
 	    write_all(fd, record->body, record->body_bytes) && sync_fd(fd);
-	saved_errno = errno;
-	if (close(fd) != 0 && is_written) {
-		saved_errno = errno;
-		is_written = false;
-	}
 	if (!is_written)
-		(void)unlinkat(top, path, 0); /* the drain clears tmp/, too */
-	errno = saved_errno;
+		close_quietly(fd);
+	else
+		is_written = close(fd) == 0;
+	if (!is_written)
+		unlink_quietly(top, path);
 	return is_written;
 }
 
@@ -319,12 +327,8 @@ write_file(int top, const char *path, const struct buf *head,
 static bool
 publish(int top, const char *tmp_path, const char *new_path)
 {
-	int saved_errno;
-
 	if (renameat(top, tmp_path, top, new_path) != 0) {
-		saved_errno = errno;
-		(void)unlinkat(top, tmp_path, 0); /* the drain clears it, too */
-		errno = saved_errno;
+		unlink_quietly(top, tmp_path);
 		return false;
 	}
 	return sync_directory(top, "new");

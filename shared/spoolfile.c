@@ -90,7 +90,6 @@ print_head(const struct spool_record *record, struct buf *head)
 bool
 spoolfile_begin(const struct spool_record *record, struct buf *out)
 {
-	char line[FIRST_LINE_BYTES + 1];
 	struct buf head;
 	bool is_good;
 
@@ -103,6 +102,8 @@ spoolfile_begin(const struct spool_record *record, struct buf *out)
 		is_good = false;
 	}
 	if (is_good) {
+		char line[FIRST_LINE_BYTES + 1];
+
 		print_first_line(line, head.data, head.len, record);
 		is_good = buf_add(out, line, FIRST_LINE_BYTES) &&
 		    buf_add(out, head.data, head.len);
