@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -79,27 +78,31 @@ escapes_what_json_demands(void **state)
 static void
 keeps_utf8_and_replaces_the_rest(void **state)
 {
+	static const char replaced[] = "\xef\xbf\xbd";
 	static const char *const good[] = { "\xc3\xb8", "\xe2\x82\xac",
 		"\xf0\x9f\x9a\x9a", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf" };
 	/* A lone continuation, an overlong form, a surrogate, above the end,
 	 * a cut character. */
 	static const char *const bad[] = { "\x80", "\xc0\xaf", "\xed\xa0\x80",
 		"\xf4\x90\x80\x80", "\xe2\x82" };
-	char expected[64];
+	struct buf expected;
 
 	(void)state;
+	buf_init(&expected, 100);
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		(void)snprintf(expected, sizeof(expected), "\"%s\"", good[i]);
-		check_string(good[i], strlen(good[i]), expected);
+		buf_reset(&expected, 100);
+		assert_true(buf_addf(&expected, "\"%s\"", good[i]));
+		check_string(good[i], strlen(good[i]), expected.data);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		expected[0] = '"';
-		expected[1] = '\0';
+		buf_reset(&expected, 100);
+		assert_true(buf_add_byte(&expected, '"'));
 		for (size_t n = 0; n < strlen(bad[i]); n++)
-			strcat(expected, "\xef\xbf\xbd");
-		strcat(expected, "\"");
-		check_string(bad[i], strlen(bad[i]), expected);
+			assert_true(buf_add_string(&expected, replaced));
+		assert_true(buf_add_byte(&expected, '"'));
+		check_string(bad[i], strlen(bad[i]), expected.data);
 	}
+	buf_free(&expected);
 	check_string("\xe2\x82x", 3, "\"\xef\xbf\xbd\xef\xbf\xbdx\"");
 }
 
