@@ -122,12 +122,18 @@ static void
 adopt_children(struct crew *crew)
 {
 	FILE *file = fopen("/proc/thread-self/children", "re");
-	long pid;
+	char *word = NULL;
+	size_t size = 0;
 
 	if (file == NULL)
 		return; /* a kernel without it: the orphans go unseen */
-	while (fscanf(file, "%ld", &pid) == 1)
-		adopt(crew, (pid_t)pid, clock_ms());
+	while (getdelim(&word, &size, ' ', file) > 0) {
+		long pid = strtol(word, NULL, 10);
+
+		if (pid > 0)
+			adopt(crew, (pid_t)pid, clock_ms());
+	}
+	free(word);
 	(void)fclose(file); /* was only read */
 }
 
@@ -306,9 +312,11 @@ look_at_death(struct crew *crew, int i, int64_t now_ms)
 	if (crew->pause_ms != 0 && has_survivor(crew, now_ms))
 		crew->pause_ms = 0;
 	if (state == SLOT_STARTING ||
-	    (state == SLOT_BUSY && served(crew, i) == 0))
-		put_brake_on(crew, now_ms);
-	else if (now_ms - crew->members[i].started_ms < YOUNG_MS)
+	    (state == SLOT_BUSY && served(crew, i) == 0)) {
+		/* Of several started together one counts. */
+		if (crew->members[i].started_ms > crew->failed_ms)
+			put_brake_on(crew, now_ms);
+	} else if (now_ms - crew->members[i].started_ms < YOUNG_MS)
 		crew->next_start_ms = now_ms + PAUSE_LEAST_MS;
 }
 

@@ -12,6 +12,7 @@
  */
 #include "fcgi/request.h"
 
+#include "fcgi/phrase.h"
 #include "shared/clock.h"
 #include "shared/hmac.h"
 #include "shared/log.h"
@@ -37,7 +38,7 @@ enum {
 	ACCEPT_PAUSE_MS = 50, /* while the system is short of something */
 };
 
-/* What a struct request really is; the public part comes first. */
+/* What only libfcgi needs, and the public part. */
 struct live {
 	struct request request;
 	FCGX_Request fcgx;
@@ -46,49 +47,6 @@ struct live {
 	char **params;       /* "NAME=value", in the arena; ends with NULL */
 	int64_t finished_us; /* the client had all of the answer; 0: not yet */
 	bool has_last;       /* told to stop, and looked once more */
-};
-
-struct phrase {
-	int status;
-	const char *text;
-};
-
-static const struct phrase phrases[] = {
-	{ 200, "OK" },
-	{ 201, "Created" },
-	{ 202, "Accepted" },
-	{ 204, "No Content" },
-	{ 206, "Partial Content" },
-	{ 301, "Moved Permanently" },
-	{ 302, "Found" },
-	{ 303, "See Other" },
-	{ 304, "Not Modified" },
-	{ 307, "Temporary Redirect" },
-	{ 308, "Permanent Redirect" },
-	{ 400, "Bad Request" },
-	{ 401, "Unauthorized" },
-	{ 402, "Payment Required" },
-	{ 403, "Forbidden" },
-	{ 404, "Not Found" },
-	{ 405, "Method Not Allowed" },
-	{ 406, "Not Acceptable" },
-	{ 408, "Request Timeout" },
-	{ 409, "Conflict" },
-	{ 410, "Gone" },
-	{ 412, "Precondition Failed" },
-	{ 413, "Content Too Large" },
-	{ 414, "URI Too Long" },
-	{ 415, "Unsupported Media Type" },
-	{ 422, "Unprocessable Content" },
-	{ 425, "Too Early" },
-	{ 428, "Precondition Required" },
-	{ 429, "Too Many Requests" },
-	{ 431, "Request Header Fields Too Large" },
-	{ 500, "Internal Server Error" },
-	{ 501, "Not Implemented" },
-	{ 502, "Bad Gateway" },
-	{ 503, "Service Unavailable" },
-	{ 504, "Gateway Timeout" },
 };
 
 /* Twice one of these means that somebody before us and we may believe
@@ -105,12 +63,6 @@ static const char *const single_headers[] = {
 	"HTTP_CONTENT_LENGTH",
 };
 
-static struct live *
-live_of(const struct request *rq)
-{
-	return (struct live *)(uintptr_t)rq;
-}
-
 struct request *
 request_new(struct service *service, int listen_fd)
 {
@@ -119,6 +71,7 @@ request_new(struct service *service, int listen_fd)
 
 	if (live == NULL)
 		log_fatal("request.new", "out of memory");
+	live->request.live = live;
 	live->request.service = service;
 	live->request.arena = arena_new(ARENA_MAX_BYTES);
 	buf_init(&live->request.body, BODY_MAX_BYTES);
@@ -281,7 +234,7 @@ fill(struct live *live)
 bool
 request_accept(struct request *rq, const volatile bool *is_stopping)
 {
-	struct live *live = live_of(rq);
+	struct live *live = rq->live;
 
 	for (;;) {
 		bool is_told = *is_stopping || is_signal_pending();
@@ -321,7 +274,7 @@ request_header(const struct request *rq, const char *cgi_name)
 {
 	char **param;
 
-	for (param = live_of(rq)->params; *param != NULL; param++) {
+	for (param = rq->live->params; *param != NULL; param++) {
 		const char *value = param_value(*param, cgi_name);
 
 		if (value != NULL)
@@ -336,7 +289,7 @@ request_has_doubled_header(const struct request *rq)
 	size_t i;
 
 	for (i = 0; i < sizeof(single_headers) / sizeof(*single_headers); i++) {
-		char **param = live_of(rq)->params;
+		char **param = rq->live->params;
 		int count = 0;
 
 		for (; *param != NULL; param++)
@@ -363,7 +316,7 @@ request_content_length(const struct request *rq)
 bool
 request_read_body(struct request *rq, size_t max_bytes)
 {
-	struct live *live = live_of(rq);
+	struct live *live = rq->live;
 	long long length = request_content_length(rq);
 	int got = 0;
 	char *room;
@@ -433,22 +386,11 @@ put_header(struct live *live, const struct request_header *header)
 	put_string(live, "\r\n");
 }
 
-static const char *
-phrase_of(int status)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(phrases) / sizeof(*phrases); i++)
-		if (phrases[i].status == status)
-			return phrases[i].text;
-	return "Status";
-}
-
 void
 request_start_answer(struct request *rq, int status,
     const struct request_header *headers, int count)
 {
-	struct live *live = live_of(rq);
+	struct live *live = rq->live;
 	int i;
 
 	if (rq->status != 0 || live->finished_us != 0)
@@ -458,7 +400,7 @@ request_start_answer(struct request *rq, int status,
 	rq->status = status;
 	put_string(live,
 	    arena_printf(
-		rq->arena, "Status: %d %s\r\n", status, phrase_of(status)));
+		rq->arena, "Status: %d %s\r\n", status, phrase_find(status)));
 	put_header(live, &(struct request_header){ "X-Request-Id", rq->id });
 	for (i = 0; i < count; i++)
 		put_header(live, &headers[i]);
@@ -468,18 +410,18 @@ request_start_answer(struct request *rq, int status,
 void
 request_write(struct request *rq, const void *data, size_t bytes)
 {
-	if (rq->status == 0 || live_of(rq)->finished_us != 0)
+	if (rq->status == 0 || rq->live->finished_us != 0)
 		log_panic("answer.write", "the answer is not open");
 	if (rq->is_head)
 		return;
-	put(live_of(rq), data, bytes);
+	put(rq->live, data, bytes);
 	rq->bytes += bytes;
 }
 
 void
 request_finish(struct request *rq)
 {
-	struct live *live = live_of(rq);
+	struct live *live = rq->live;
 
 	if (live->finished_us != 0)
 		return;
@@ -526,7 +468,7 @@ log_access(struct request *rq)
 	    LOG_NUMBER("bytes", (long long)rq->bytes),
 	    LOG_TEXT("total_ms",
 		milliseconds(
-		    rq->arena, live_of(rq)->finished_us - rq->started_us)),
+		    rq->arena, rq->live->finished_us - rq->started_us)),
 	    LOG_TEXT("database_ms", milliseconds(rq->arena, db_us)),
 	    LOG_TEXT("upstream_ms", milliseconds(rq->arena, upstream_us)),
 	    LOG_TEXT("caller", caller_of(rq)),
@@ -539,13 +481,14 @@ static void
 forget(struct request *rq)
 {
 	struct request empty = {
+		.live = rq->live,
 		.service = rq->service,
 		.arena = rq->arena,
 		.body = rq->body,
 	};
 
 	*rq = empty;
-	live_of(rq)->params = NULL;
+	rq->live->params = NULL;
 	buf_reset(&rq->body, BODY_KEEP_BYTES);
 	arena_reset(rq->arena);
 }

@@ -41,7 +41,10 @@ struct caller {
 	char name[64];
 };
 
+struct live;
+
 struct request {
+	struct live *live; /* libfcgi's side of it; for request.c only */
 	struct service *service;
 	struct arena *arena; /* reset after the answer */
 	struct buf body;

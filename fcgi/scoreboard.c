@@ -27,7 +27,7 @@ enum {
 	MAGIC = 0x57425342, /* "WBSB" */
 	LAYOUT = 1,         /* other numbers are other programs' files */
 	LINE_BYTES = 64,    /* so that no two workers write to one line */
-	SLOTS_MAX = 10000,  /* far above what the configuration allows */
+	SLOTS_MAX = 2047,   /* twice what the configuration allows */
 };
 
 struct header {
@@ -40,20 +40,19 @@ struct header {
 };
 
 union line {
-	struct header header;
+	_Alignas(LINE_BYTES) struct header header;
 	struct slot slot;
-	char room[LINE_BYTES];
+};
+
+/* lines[0] is the header, lines[i + 1] the slot i.  The mapping is always of
+ * this size; the file behind it ends after its last slot. */
+struct scoreboard {
+	union line lines[SLOTS_MAX + 1];
 };
 
 _Static_assert(sizeof(union line) == LINE_BYTES, "a slot is one line");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
     "other processes read what we write");
-
-/* lines[0] is the header, lines[i + 1] the slot i. */
-struct scoreboard {
-	union line *lines;
-	size_t bytes;
-};
 
 static size_t
 size_of(int slots)
@@ -69,54 +68,51 @@ give_up(const char *path, const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/* Maps what the file has; NULL when that is not a scoreboard. */
+static bool
+is_whole(int fd)
+{
+	struct header header;
+	struct stat status;
+
+	return pread(fd, &header, sizeof(header), 0) == sizeof(header) &&
+	    header.magic == MAGIC && header.layout == LAYOUT &&
+	    header.slots >= 0 && header.slots <= SLOTS_MAX &&
+	    fstat(fd, &status) == 0 &&
+	    status.st_size >= (off_t)size_of(header.slots);
+}
+
+/* NULL when the file is not a scoreboard. */
 static struct scoreboard *
 map(int fd, int protection)
 {
-	struct scoreboard *board;
-	struct stat status;
-	union line *lines;
+	void *memory = MAP_FAILED;
 
-	if (fstat(fd, &status) != 0 || status.st_size < LINE_BYTES)
-		return NULL;
-	lines =
-	    mmap(NULL, (size_t)status.st_size, protection, MAP_SHARED, fd, 0);
-	if (lines == MAP_FAILED)
-		return NULL;
-	board = malloc(sizeof(*board));
-	if (board == NULL)
-		log_fatal("scoreboard.failed", "out of memory");
-	*board = (struct scoreboard){ lines, (size_t)status.st_size };
-	if (lines->header.magic == MAGIC && lines->header.layout == LAYOUT &&
-	    scoreboard_slots(board) >= 0 &&
-	    size_of(scoreboard_slots(board)) <= board->bytes)
-		return board;
-	scoreboard_close(board);
-	return NULL;
+	if (is_whole(fd))
+		memory = mmap(NULL, sizeof(struct scoreboard), protection,
+		    MAP_SHARED, fd, 0);
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
 /* The file that this very process made before it replaced itself, or NULL. */
 static struct scoreboard *
 take_over(const char *path, int slots)
 {
-	struct scoreboard *board = NULL;
-	struct header header;
+	struct scoreboard *board;
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
 		return NULL;
-	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
-	    header.magic != MAGIC || header.layout != LAYOUT ||
-	    header.pid != getpid() || header.slots > SLOTS_MAX)
-		goto out;
-	if (header.slots > slots)
-		slots = header.slots;
-	if (ftruncate(fd, (off_t)size_of(slots)) == 0)
-		board = map(fd, PROT_READ | PROT_WRITE);
-	if (board != NULL)
-		board->lines->header.slots = slots;
-out:
+	board = map(fd, PROT_READ | PROT_WRITE);
+	if (board != NULL &&
+	    (board->lines[0].header.pid != getpid() ||
+		(scoreboard_slots(board) < slots &&
+		    posix_fallocate(fd, 0, (off_t)size_of(slots)) != 0))) {
+		scoreboard_close(board);
+		board = NULL;
+	}
 	(void)close(fd); /* a mapping does not need it */
+	if (board != NULL && scoreboard_slots(board) < slots)
+		board->lines[0].header.slots = slots;
 	return board;
 }
 
@@ -157,8 +153,11 @@ make(const char *path, int slots)
 struct scoreboard *
 scoreboard_create(const char *path, int slots)
 {
-	struct scoreboard *board = take_over(path, slots);
+	struct scoreboard *board;
 
+	if (slots > SLOTS_MAX)
+		log_panic("scoreboard.failed", "more slots than it can have");
+	board = take_over(path, slots);
 	return board != NULL ? board : make(path, slots);
 }
 
@@ -173,7 +172,7 @@ scoreboard_open(const char *path)
 	board = map(fd, PROT_READ);
 	(void)close(fd); /* a mapping does not need it */
 	/* What a killed supervisor left behind says nothing about now. */
-	if (board != NULL && kill(board->lines->header.pid, 0) != 0 &&
+	if (board != NULL && kill(board->lines[0].header.pid, 0) != 0 &&
 	    errno == ESRCH) {
 		scoreboard_close(board);
 		return NULL;
@@ -184,16 +183,17 @@ scoreboard_open(const char *path)
 void
 scoreboard_close(const struct scoreboard *board)
 {
-	struct scoreboard gone = *board;
+	void *memory;
 
-	(void)munmap(gone.lines, gone.bytes); /* was mapped with these */
-	free((void *)(uintptr_t)board);
+	/* The view of a reader is const; what munmap(2) takes is not. */
+	memcpy(&memory, &board, sizeof(memory));
+	(void)munmap(memory, sizeof(*board)); /* was mapped with this size */
 }
 
 int
 scoreboard_slots(const struct scoreboard *board)
 {
-	return board->lines->header.slots;
+	return board->lines[0].header.slots;
 }
 
 struct slot *
@@ -205,25 +205,21 @@ scoreboard_slot(struct scoreboard *board, int index)
 void
 scoreboard_set_size(struct scoreboard *board, int base, int limit)
 {
-	board->lines->header.base = base;
-	board->lines->header.limit = limit;
+	board->lines[0].header.base = base;
+	board->lines[0].header.limit = limit;
 }
 
 struct scoreboard_sum
 scoreboard_sum(const struct scoreboard *board)
 {
-	const struct header *header = &board->lines->header;
+	const struct header *header = &board->lines[0].header;
 	struct scoreboard_sum sum = {
 		.base = header->base,
 		.limit = header->limit,
 	};
-	int slots = header->slots;
 	int i;
 
-	/* Another pool's supervisor may have added slots after we mapped. */
-	if (size_of(slots) > board->bytes)
-		slots = (int)(board->bytes / sizeof(union line)) - 1;
-	for (i = 0; i < slots; i++) {
+	for (i = 0; i < header->slots; i++) {
 		const struct slot *slot = &board->lines[i + 1].slot;
 
 		sum.idle += slot->state == SLOT_IDLE;

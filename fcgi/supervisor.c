@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ enum {
 	STEP_MOST = 16,        /* workers started at once */
 	STEP_FORGET_MS = 1000, /* after that growth begins with one again */
 	SAMPLE_MS = 1000,      /* of how many are idle, while above the base */
+	SAMPLE_LATE_MS = 2000,
 	SHRINK_AFTER_MS = 10000,
 	LINGER_LOOK_MS = 20,
 	TEST_MAX_MS = 20000, /* for the child that tests the configuration */
@@ -173,6 +175,15 @@ start_some(struct supervisor *sv, int count)
 	wake_at(sv, next_ms);
 }
 
+/* From now on it is counted how many workers are superfluous. */
+static void
+begin_window(struct supervisor *sv, int64_t now_ms)
+{
+	sv->growth.window_ms = now_ms;
+	sv->growth.sample_ms = now_ms;
+	sv->growth.least_idle = INT_MAX;
+}
+
 /* A worker reported that nobody is idle.  Short requests make that true for
  * an instant all the time, so that it has to last. */
 static void
@@ -188,6 +199,8 @@ grow(struct supervisor *sv, int64_t now_ms)
 		return;
 	}
 	growth->report_ms = 0;
+	if (count.idle == 0)
+		begin_window(sv, now_ms);
 	if (count.idle > 0 || count.working >= sv->limit) {
 		growth->deaf_ms = now_ms + REPORT_PAUSE_MS;
 		return;
@@ -210,24 +223,19 @@ shrink(struct supervisor *sv, int64_t now_ms)
 	struct crew_count count = crew_count(sv->crew);
 	int surplus;
 
-	if (count.working <= sv->base || count.old > 0) {
-		growth->window_ms = 0;
+	if (count.working <= sv->base || count.old > 0)
 		return;
-	}
-	if (growth->window_ms == 0) {
-		growth->window_ms = now_ms;
-		growth->least_idle = count.idle;
-		growth->sample_ms = now_ms;
-	}
 	wake_at(sv, growth->sample_ms + SAMPLE_MS);
 	if (now_ms - growth->sample_ms < SAMPLE_MS)
 		return;
+	/* The last sample may be from before there was a surplus. */
+	if (count.idle == 0 || now_ms - growth->sample_ms > SAMPLE_LATE_MS)
+		begin_window(sv, now_ms);
 	growth->sample_ms = now_ms;
 	wake_at(sv, now_ms + SAMPLE_MS);
 	growth->least_idle = least(growth->least_idle, count.idle);
 	if (now_ms - growth->window_ms < SHRINK_AFTER_MS)
 		return;
-	growth->window_ms = 0;
 	surplus = least(growth->least_idle, count.working - sv->base);
 	if (surplus > 0)
 		log_event(LOG_INFO, "supervisor.shrink",
@@ -235,6 +243,7 @@ shrink(struct supervisor *sv, int64_t now_ms)
 		    LOG_NUMBER("fewer", surplus));
 	while (surplus-- > 0)
 		(void)crew_retire_idle(sv->crew); /* all are busy now: later */
+	begin_window(sv, now_ms);
 }
 
 /* -- reload ------------------------------------------------------------- */
@@ -287,10 +296,9 @@ replace_self(struct supervisor *sv)
 static void
 begin_test(struct supervisor *sv, int64_t now_ms)
 {
-	struct reload *reload = &sv->reload;
 	pid_t pid;
 
-	reload->is_wanted = false;
+	sv->reload.is_wanted = false;
 	pid = fork();
 	if (pid == 0)
 		test_configuration(sv->start->argv);
@@ -299,39 +307,39 @@ begin_test(struct supervisor *sv, int64_t now_ms)
 		    LOG_TEXT("error", strerror(errno)));
 		return;
 	}
-	reload->test_pid = pid;
-	reload->test_ms = now_ms;
+	sv->reload.test_pid = pid;
+	sv->reload.test_ms = now_ms;
 }
 
-/* A new generation is begun only after the last one is complete. */
 static void
-reload(struct supervisor *sv, int64_t now_ms)
+end_test(struct supervisor *sv, int64_t now_ms)
 {
-	struct reload *reload = &sv->reload;
-	int status;
-	pid_t gone;
+	int status = 0;
+	pid_t gone = waitpid(sv->reload.test_pid, &status, WNOHANG);
 
-	if (reload->test_pid == 0) {
-		if (!reload->is_wanted || crew_count(sv->crew).old > 0)
-			return;
-		begin_test(sv, now_ms);
-	}
-	if (reload->test_pid == 0)
-		return;
-	gone = waitpid(reload->test_pid, &status, WNOHANG);
 	if (gone == 0) {
-		wake_at(sv, reload->test_ms + TEST_MAX_MS);
-		if (now_ms - reload->test_ms >= TEST_MAX_MS)
-			(void)kill(reload->test_pid, SIGKILL); /* our child */
+		wake_at(sv, sv->reload.test_ms + TEST_MAX_MS);
+		if (now_ms - sv->reload.test_ms >= TEST_MAX_MS)
+			(void)kill(sv->reload.test_pid, SIGKILL); /* ours */
 		return;
 	}
-	reload->test_pid = 0;
+	sv->reload.test_pid = 0;
 	if (gone > 0 && status == 0)
 		replace_self(sv);
 	else
 		log_event(LOG_ERROR, "supervisor.reload",
 		    LOG_TEXT("reason", "the configuration was refused"),
 		    LOG_TEXT("next", "going on with the old one"));
+}
+
+/* A new generation is begun only after the last one is complete. */
+static void
+look_at_reload(struct supervisor *sv, int64_t now_ms)
+{
+	if (sv->reload.test_pid != 0)
+		end_test(sv, now_ms);
+	else if (sv->reload.is_wanted && crew_count(sv->crew).old == 0)
+		begin_test(sv, now_ms);
 }
 
 /* One new worker, then one old one less, until no old one is left. */
@@ -420,7 +428,7 @@ decide(struct supervisor *sv)
 		stop(sv, now_ms);
 		return;
 	}
-	reload(sv, now_ms);
+	look_at_reload(sv, now_ms);
 	keep_base(sv);
 	replace_old(sv);
 	grow(sv, now_ms);
