@@ -577,15 +577,15 @@ const char *
 db_column(const struct db_row *row, int column, size_t *bytes)
 {
 	const char *text = PQgetvalue(row->result, 0, column);
+	int length = PQgetlength(row->result, 0, column);
 
 	if (PQgetisnull(row->result, 0, column) ||
 	    !kind_is_finite(db_column_kind(row, column), text)) {
-		if (bytes != NULL)
-			*bytes = 0;
-		return NULL;
+		text = NULL;
+		length = 0;
 	}
 	if (bytes != NULL)
-		*bytes = (size_t)PQgetlength(row->result, 0, column);
+		*bytes = (size_t)length;
 	return text;
 }
 
