@@ -2,21 +2,18 @@
  * The recording proxy.
  *
  * A request goes to EasyPost as it came and its answer back as it came; on the
- * way the answer is kept.  What a document means is the database's part.  What
- * must stay true: the answer to a write leaves only after its record is durable
- * (in the database, else in the spool); nothing that may cost money is sent
- * when neither could take the record; no byte of an answer is changed.
+ * way record.c keeps the answer.  What must stay true: the answer to a write
+ * leaves only after it was kept; nothing that may cost money is sent when it
+ * could not be; no byte of an answer is changed.
  */
 #include "fcgi/proxy.h"
 #include "fcgi/base64.h"
 #include "fcgi/guard.h"
+#include "fcgi/record.h"
 #include "fcgi/response.h"
 #include "fcgi/target.h"
-#include "shared/clock.h"
 #include "shared/log.h"
-#include "shared/spool.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -25,11 +22,7 @@ enum {
 	BODY_MAX = 10 * 1024 * 1024,
 	HEADERS_MAX = EASYPOST_HEADERS_MAX + 3,
 	CREDENTIALS_MAX = 1024,
-	RECORD_WRITE_MS = 3000, /* while the client waits */
-	RECORD_READ_MS = 2000,  /* while only this worker waits */
-	CONNECT_MS = 1000, /* more only where a connection is there already */
 	RETRY_S = 5,
-	ANSWER_EXPECTED = 1024 * 1024, /* a purchase with its label inside */
 };
 
 /* Headers that go up, by their CGI names.  Authorization and X-Request-Id are
@@ -142,39 +135,6 @@ check_body(struct request *rq)
 	return false;
 }
 
-/* True when the database answers now. */
-static bool
-is_database_there(struct request *rq)
-{
-	const struct db_call probe = {
-		.function = "api.health",
-		.deadline_ms = clock_ms() + CONNECT_MS,
-	};
-
-	return db_is_connected(rq->service->db) ||
-	    db_call(rq->service->db, &probe, NULL, NULL) == DB_OK;
-}
-
-/* Money is spent only when the record of it has a place to go to. */
-static bool
-check_place(const struct passage *passage)
-{
-	struct request *rq = passage->rq;
-	const struct conf *conf = rq->service->conf;
-
-	if (!passage->is_write || rq->service->db == NULL ||
-	    db_is_connected(rq->service->db) ||
-	    spool_has_room(conf->spool_dir, conf->spool_max_bytes,
-		conf->spool_max_files, ANSWER_EXPECTED) ||
-	    is_database_there(rq))
-		return true;
-	response_refuse_for(rq, 503, "DATABASE.UNAVAILABLE",
-	    "The answer could not be recorded at the moment; nothing was sent "
-	    "to EasyPost.",
-	    RETRY_S);
-	return false;
-}
-
 static void
 add_up(struct passage *passage, const char *name, const char *value)
 {
@@ -278,131 +238,6 @@ refuse_failure(struct passage *passage, enum easypost_result result)
 }
 
 static bool
-looks_like_json(const struct easypost_answer *answer)
-{
-	const char *type = easypost_header(answer, "Content-Type");
-	const char *body = answer->body.data;
-	size_t spaces;
-
-	if (answer->body.len == 0)
-		return false;
-	if (type != NULL && strncasecmp(type, "application/json", 16) == 0)
-		return true;
-	spaces = strspn(body, " \t\r\n"); /* ends at its zero byte */
-	return body[spaces] == '{' || body[spaces] == '[';
-}
-
-/* Only what EasyPost did is history; its refusals are not. */
-static bool
-is_worth_recording(const struct passage *passage)
-{
-	int status = passage->answer->status;
-
-	return passage->rq->service->db != NULL && status >= 200 &&
-	    status <= 299 && looks_like_json(passage->answer);
-}
-
-static struct spool_record
-make_record(const struct passage *passage)
-{
-	const struct request *rq = passage->rq;
-
-	return (struct spool_record){
-		.kind = SPOOL_ANSWER,
-		.request_id = rq->id,
-		.method = rq->method,
-		.path = rq->path,
-		.query = rq->query,
-		.mode = rq->caller.is_test ? "test" : "production",
-		.status = passage->answer->status,
-		.body = passage->answer->body.data,
-		.body_bytes = passage->answer->body.len,
-	};
-}
-
-/* A server that hangs shows itself when connecting: then the spool is faster. */
-static int
-limit_of(const struct request *rq, int limit_ms)
-{
-	return db_is_connected(rq->service->db) ? limit_ms : CONNECT_MS;
-}
-
-static enum db_status
-record_in_database(
-    struct request *rq, const struct spool_record *record, int limit_ms)
-{
-	char status[16];
-	const struct db_value values[] = {
-		db_text(record->method),
-		db_text(record->path),
-		db_text(record->query),
-		db_text(status),
-		db_bytes(record->body, record->body_bytes),
-		db_text(record->mode),
-		db_text(record->request_id),
-	};
-	const struct db_call call = {
-		.function = "api.record_answer",
-		.values = values,
-		.count = sizeof(values) / sizeof(values[0]),
-		.deadline_ms = clock_ms() + limit_of(rq, limit_ms),
-	};
-
-	(void)snprintf(status, sizeof(status), "%d", record->status);
-	return db_call(rq->service->db, &call, NULL, NULL);
-}
-
-static const char *
-database_reason(const struct request *rq)
-{
-	const struct db_error *error = db_error(rq->service->db);
-
-	return *error->sqlstate == '\0' ? error->message : error->sqlstate;
-}
-
-static void
-log_unrecorded(const struct request *rq, enum log_priority priority,
-    const char *reason, const char *next)
-{
-	log_event(priority, "answer.not_recorded",
-	    LOG_TEXT("request_id", rq->id), LOG_TEXT("method", rq->method),
-	    LOG_TEXT("path", rq->path), LOG_TEXT("reason", reason),
-	    LOG_TEXT("next", next));
-}
-
-/* Before the answer: durable, or loudly not.  What EasyPost did must reach the
- * client even then. */
-static void
-record_write(struct passage *passage)
-{
-	struct request *rq = passage->rq;
-	const struct conf *conf = rq->service->conf;
-	const struct spool_record record = make_record(passage);
-
-	if (record_in_database(rq, &record, RECORD_WRITE_MS) == DB_OK)
-		return;
-	log_unrecorded(
-	    rq, LOG_WARNING, db_error(rq->service->db)->sqlstate, "spool");
-	if (spool_keep(conf->spool_dir, conf->spool_max_bytes,
-		conf->spool_max_files, &record))
-		return;
-	log_unrecorded(
-	    rq, LOG_CRITICAL, strerror(errno), "answered without a record");
-	passage->is_recorded = false;
-}
-
-/* After the answer: an object that was only read can be read again. */
-static void
-record_read(struct passage *passage)
-{
-	const struct spool_record record = make_record(passage);
-	struct request *rq = passage->rq;
-
-	if (record_in_database(rq, &record, RECORD_READ_MS) != DB_OK)
-		log_unrecorded(rq, LOG_WARNING, database_reason(rq), "nothing");
-}
-
-static bool
 is_relayed_down(const struct passage *passage, const char *name)
 {
 	for (size_t i = 0; i < sizeof(relayed_down) / sizeof(relayed_down[0]);
@@ -452,15 +287,29 @@ relay_answer(struct passage *passage)
 static void
 finish(struct passage *passage)
 {
-	bool is_worth = is_worth_recording(passage);
+	struct request *rq = passage->rq;
+	bool is_worth = record_is_worth(rq, passage->answer);
 
 	if (is_worth && passage->is_write)
-		record_write(passage);
+		passage->is_recorded = record_write(rq, passage->answer);
 	relay_answer(passage);
 	if (!is_worth || passage->is_write)
 		return;
-	request_finish(passage->rq);
-	record_read(passage);
+	request_finish(rq);
+	record_read(rq, passage->answer);
+}
+
+/* Money is spent only when the record of it has a place to go to. */
+static bool
+check_place(const struct passage *passage)
+{
+	if (!passage->is_write || record_has_place(passage->rq))
+		return true;
+	response_refuse_for(passage->rq, 503, "DATABASE.UNAVAILABLE",
+	    "The answer could not be recorded at the moment; nothing was sent "
+	    "to EasyPost.",
+	    RETRY_S);
+	return false;
 }
 
 void

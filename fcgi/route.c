@@ -38,33 +38,33 @@ enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
 /* Parameters stand in the order of the function's; a list's begin with the
  * same three (read.h). */
 /* clang-format off */
-static const struct read_parameter shipments_parameters[] = {
-	{ "limit",     READ_INT,   1, 500,    "50", NULL },
-	{ "offset",    READ_INT,   0, 100000, "0",  NULL },
-	{ "after",     READ_AFTER, 0, 0,      NULL, NULL },
-	{ "carrier",   READ_TEXT,  1, 64,     NULL, NULL },
-	{ "service",   READ_TEXT,  1, 64,     NULL, NULL },
-	{ "status",    READ_TEXT,  1, 64,     NULL, NULL },
-	{ "date_from", READ_TIME,  0, 0,      NULL, NULL },
-	{ "date_to",   READ_UNTIL, 0, 0,      NULL, NULL },
-	{ "batch_id",  READ_TEXT,  1, 64,     NULL, NULL },
-	{ "mode",      READ_ENUM,  0, 0,      NULL, "test production" },
-	{ "reference", READ_TEXT,  1, 255,    NULL, NULL },
-	{ NULL,        READ_TEXT,  0, 0,      NULL, NULL },
+static const struct parameter shipments_parameters[] = {
+	{ "limit",     PARAMETER_INT,   1, 500,    "50", NULL },
+	{ "offset",    PARAMETER_INT,   0, 100000, "0",  NULL },
+	{ "after",     PARAMETER_AFTER, 0, 0,      NULL, NULL },
+	{ "carrier",   PARAMETER_TEXT,  1, 64,     NULL, NULL },
+	{ "service",   PARAMETER_TEXT,  1, 64,     NULL, NULL },
+	{ "status",    PARAMETER_TEXT,  1, 64,     NULL, NULL },
+	{ "date_from", PARAMETER_TIME,  0, 0,      NULL, NULL },
+	{ "date_to",   PARAMETER_UNTIL, 0, 0,      NULL, NULL },
+	{ "batch_id",  PARAMETER_TEXT,  1, 64,     NULL, NULL },
+	{ "mode",      PARAMETER_ENUM,  0, 0,      NULL, "test production" },
+	{ "reference", PARAMETER_TEXT,  1, 255,    NULL, NULL },
+	{ NULL,        PARAMETER_TEXT,  0, 0,      NULL, NULL },
 };
 
-static const struct read_parameter addresses_parameters[] = {
-	{ "limit",     READ_INT,   1, 500,    "50", NULL },
-	{ "offset",    READ_INT,   0, 100000, "0",  NULL },
-	{ "after",     READ_AFTER, 0, 0,      NULL, NULL },
-	{ "country",   READ_TEXT,  2, 2,      NULL, NULL },
-	{ "state",     READ_TEXT,  1, 64,     NULL, NULL },
-	{ "city",      READ_TEXT,  1, 128,    NULL, NULL },
-	{ NULL,        READ_TEXT,  0, 0,      NULL, NULL },
+static const struct parameter addresses_parameters[] = {
+	{ "limit",     PARAMETER_INT,   1, 500,    "50", NULL },
+	{ "offset",    PARAMETER_INT,   0, 100000, "0",  NULL },
+	{ "after",     PARAMETER_AFTER, 0, 0,      NULL, NULL },
+	{ "country",   PARAMETER_TEXT,  2, 2,      NULL, NULL },
+	{ "state",     PARAMETER_TEXT,  1, 64,     NULL, NULL },
+	{ "city",      PARAMETER_TEXT,  1, 128,    NULL, NULL },
+	{ NULL,        PARAMETER_TEXT,  0, 0,      NULL, NULL },
 };
 
-static const struct read_parameter no_parameters[] = {
-	{ NULL,        READ_TEXT,  0, 0,      NULL, NULL },
+static const struct parameter no_parameters[] = {
+	{ NULL,        PARAMETER_TEXT,  0, 0,      NULL, NULL },
 };
 
 static const struct read shipments = {

@@ -27,7 +27,7 @@ FLOORS = {
         "query row target",
         "request",
         "response",
-        "guard",
+        "guard parameter record",
         "health proxy read webhook",
         "route",
         "worker",

@@ -1,0 +1,44 @@
+/*
+ * Parameters of a query, checked by a table.
+ */
+#ifndef WAYBILL_PARAMETER_H
+#define WAYBILL_PARAMETER_H
+
+#include "fcgi/request.h"
+#include "shared/db.h"
+
+#include <stdbool.h>
+
+enum parameter_kind {
+	PARAMETER_TEXT,
+	PARAMETER_INT,
+	PARAMETER_TIME,  /* RFC 3339 time, or a date: its beginning in UTC */
+	PARAMETER_UNTIL, /* the same, but a date is its last microsecond */
+	PARAMETER_ENUM,  /* one of `allowed`, separated by spaces */
+	PARAMETER_AFTER, /* the cursor: two SQL values, created_at and id */
+};
+
+struct parameter {
+	const char *name;
+	enum parameter_kind kind;
+	long least, most;     /* INT: value, not negative; TEXT: characters */
+	const char *fallback; /* NULL: SQL null */
+	const char *allowed;
+};
+
+/* What a function of the database gets, in the order of the table. */
+struct parameter_values {
+	struct db_value value[DB_VALUES_MAX];
+	int count;
+};
+
+/* Adds the values of the request's query to `values`.  False when the request
+ * has been refused: a parameter that the table (its end is a NULL name) does
+ * not have, that came twice, or whose value is not allowed. */
+bool parameter_take(struct request *, const struct parameter *table,
+    struct parameter_values *values);
+
+/* Refuses with 400 and "NAME must be ALLOWED."; returns false. */
+bool parameter_refuse(struct request *, const char *name, const char *allowed);
+
+#endif

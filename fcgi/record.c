@@ -1,0 +1,159 @@
+/*
+ * Keeping the answers of EasyPost.
+ *
+ * The database reads the bytes, here they are only handed over.  What must stay
+ * true: record_write() is true only for a record that would survive a power cut,
+ * and takes seconds at most: the client waits, and behind it the deadline of
+ * this worker.
+ */
+#include "fcgi/record.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/spool.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+	WRITE_MS = 3000,   /* while the client waits */
+	READ_MS = 2000,    /* while only this worker waits */
+	CONNECT_MS = 1000, /* more only where a connection is there already */
+	EXPECTED_BYTES = 1024 * 1024, /* a purchase with its label inside */
+};
+
+/* True when the database answers now. */
+static bool
+is_database_there(struct request *rq)
+{
+	const struct db_call probe = {
+		.function = "api.health",
+		.deadline_ms = clock_ms() + CONNECT_MS,
+	};
+
+	return db_call(rq->service->db, &probe, NULL, NULL) == DB_OK;
+}
+
+bool
+record_has_place(struct request *rq)
+{
+	const struct conf *conf = rq->service->conf;
+
+	return rq->service->db == NULL || db_is_connected(rq->service->db) ||
+	    spool_has_room(conf->spool_dir, conf->spool_max_bytes,
+		conf->spool_max_files, EXPECTED_BYTES) ||
+	    is_database_there(rq);
+}
+
+static bool
+looks_like_json(const struct easypost_answer *answer)
+{
+	const char *type = easypost_header(answer, "Content-Type");
+	const char *body = answer->body.data;
+	size_t spaces;
+
+	if (answer->body.len == 0)
+		return false;
+	if (type != NULL && strncasecmp(type, "application/json", 16) == 0)
+		return true;
+	spaces = strspn(body, " \t\r\n"); /* ends at its zero byte */
+	return body[spaces] == '{' || body[spaces] == '[';
+}
+
+bool
+record_is_worth(const struct request *rq, const struct easypost_answer *answer)
+{
+	return rq->service->db != NULL && answer->status >= 200 &&
+	    answer->status <= 299 && looks_like_json(answer);
+}
+
+static struct spool_record
+make_record(const struct request *rq, const struct easypost_answer *answer)
+{
+	return (struct spool_record){
+		.kind = SPOOL_ANSWER,
+		.request_id = rq->id,
+		.method = rq->method,
+		.path = rq->path,
+		.query = rq->query,
+		.mode = rq->caller.is_test ? "test" : "production",
+		.status = answer->status,
+		.body = answer->body.data,
+		.body_bytes = answer->body.len,
+	};
+}
+
+/* A server that hangs shows itself when connecting: then the spool is faster. */
+static int
+limit_of(const struct request *rq, int limit_ms)
+{
+	return db_is_connected(rq->service->db) ? limit_ms : CONNECT_MS;
+}
+
+static enum db_status
+record_in_database(
+    struct request *rq, const struct spool_record *record, int limit_ms)
+{
+	const char *status = arena_printf(rq->arena, "%d", record->status);
+	const struct db_value values[] = {
+		db_text(record->method),
+		db_text(record->path),
+		db_text(record->query),
+		db_text(status),
+		db_bytes(record->body, record->body_bytes),
+		db_text(record->mode),
+		db_text(record->request_id),
+	};
+	const struct db_call call = {
+		.function = "api.record_answer",
+		.values = values,
+		.count = sizeof(values) / sizeof(values[0]),
+		.deadline_ms = clock_ms() + limit_of(rq, limit_ms),
+	};
+
+	return db_call(rq->service->db, &call, NULL, NULL);
+}
+
+static const char *
+database_reason(const struct request *rq)
+{
+	const struct db_error *error = db_error(rq->service->db);
+
+	return *error->sqlstate == '\0' ? error->message : error->sqlstate;
+}
+
+static void
+log_unrecorded(const struct request *rq, enum log_priority priority,
+    const char *reason, const char *next)
+{
+	log_event(priority, "answer.not_recorded",
+	    LOG_TEXT("request_id", rq->id), LOG_TEXT("method", rq->method),
+	    LOG_TEXT("path", rq->path), LOG_TEXT("reason", reason),
+	    LOG_TEXT("next", next));
+}
+
+bool
+record_write(struct request *rq, const struct easypost_answer *answer)
+{
+	const struct conf *conf = rq->service->conf;
+	const struct spool_record record = make_record(rq, answer);
+
+	if (record_in_database(rq, &record, WRITE_MS) == DB_OK)
+		return true;
+	log_unrecorded(rq, LOG_WARNING, database_reason(rq), "spool");
+	if (spool_keep(conf->spool_dir, conf->spool_max_bytes,
+		conf->spool_max_files, &record))
+		return true;
+	log_unrecorded(
+	    rq, LOG_CRITICAL, strerror(errno), "answered without a record");
+	return false;
+}
+
+void
+record_read(struct request *rq, const struct easypost_answer *answer)
+{
+	const struct spool_record record = make_record(rq, answer);
+
+	if (record_in_database(rq, &record, READ_MS) != DB_OK)
+		log_unrecorded(rq, LOG_WARNING, database_reason(rq), "nothing");
+}
