@@ -1,0 +1,417 @@
+"""The site as it is shipped: what nginx alone decides.
+
+Rules are read off the configuration that really runs; behaviour is seen through
+raw connections.
+"""
+
+import concurrent.futures
+import gzip
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from helpers import (ROOT, assert_error, connect, read_answer, send,
+                     send_bytes, unique, wait_until)
+
+LOCATIONS = {"/v2/": ("upstream", "58s", "10m"),
+             "/beta/": ("upstream", "58s", "10m"),
+             "/webhooks/easypost": ("webhook", "7s", "2m"),
+             "/": ("read", "18s", None)}
+
+
+# --- rules ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def directives(stack):
+    """All of the configuration as nested lists: [words..., block or None]."""
+    text = subprocess.run(
+        ["/usr/sbin/nginx", "-e", "/dev/null", "-T", "-c", stack.nginx.conf],
+        capture_output=True, check=True, text=True).stdout
+    files = re.split(r"^# configuration file (.*):$", text, flags=re.M)[1:]
+    found = dict(zip(files[::2], (parse(text) for text in files[1::2])))
+    main = found[stack.nginx.conf]
+
+    def included(block):
+        for words, inner in block:
+            if words[0] == "include":
+                yield from included(found[words[1]])
+            else:
+                yield words, None if inner is None else list(included(inner))
+
+    return list(included(main))
+
+
+def parse(text):
+    """nginx's syntax: words, quotes, blocks, comments."""
+    token = re.compile(
+        r"""\s+|#[^\n]*|([{};])|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+        r"""|(?:[^\s{};"'\\]|\\.)+)""")
+    stack, words, at = [[]], [], 0
+    while at < len(text):
+        match = token.match(text, at)
+        assert match, text[at:at + 80]
+        at = match.end()
+        mark, word = match.groups()
+        if word:
+            words.append(word.strip("\"'"))
+        elif mark == "{":
+            block = []
+            stack[-1].append((words, block))
+            stack.append(block)
+            words = []
+        elif mark == "}":
+            stack.pop()
+        elif mark == ";":
+            stack[-1].append((words, None))
+            words = []
+    return stack[0]
+
+
+def blocks(directives, name):
+    """All blocks of a name, at any depth."""
+    for words, inner in directives:
+        if inner is not None:
+            if words[0] == name:
+                yield words, inner
+            yield from blocks(inner, name)
+
+
+def values(block, name):
+    return [words[1:] for words, inner in block
+            if words[0] == name and inner is None]
+
+
+def server(directives):
+    found = [inner for _, inner in blocks(directives, "server")]
+    assert len(found) == 1
+    return found[0]
+
+
+def passing(directives):
+    """The locations that go to workers."""
+    return {words[-1]: inner for words, inner in blocks(directives, "location")
+            if values(inner, "fastcgi_pass")}
+
+
+def test_each_pool_has_its_door_its_deadline_and_its_size(stack, directives):
+    found = passing(directives)
+    assert set(found) == set(LOCATIONS)
+    for path, (pool, deadline, size) in LOCATIONS.items():
+        block = found[path]
+        assert values(block, "fastcgi_pass") == [
+            [f"unix:{stack.run_dir}/{pool}.sock"]]
+        assert values(block, "fastcgi_read_timeout") == [[deadline]]
+        assert values(block, "client_max_body_size") == (
+            [[size]] if size else [])
+
+
+def test_a_request_goes_to_one_worker_once(directives):
+    for block in passing(directives).values():
+        assert values(block, "fastcgi_next_upstream") == [["off"]]
+        assert values(block, "fastcgi_keep_conn") == []
+    assert list(blocks(directives, "upstream")) == []
+
+
+def test_slow_clients_hold_no_worker(directives):
+    for block in passing(directives).values():
+        assert values(block, "fastcgi_request_buffering") == [["on"]]
+        assert values(block, "fastcgi_buffering") == [["on"]]
+
+
+def test_every_location_has_all_parameters_once(directives):
+    """One fastcgi_param in a location drops all outer ones."""
+    for path, block in passing(directives).items():
+        names = [words[0] for words in values(block, "fastcgi_param")]
+        assert len(names) == len(set(names)), path
+        assert {"REQUEST_ID", "REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING",
+                "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_ADDR",
+                "HTTP_PROXY"} <= set(names)
+        proxy = [words for words in values(block, "fastcgi_param")
+                 if words[0] == "HTTP_PROXY"]
+        assert proxy == [["HTTP_PROXY", ""]]
+
+
+def test_nothing_drops_the_headers_of_the_server(directives):
+    for words, block in blocks(directives, "location"):
+        assert values(block, "add_header") == [], words
+    assert all(words[-1] == "always"
+               for words in values(server(directives), "add_header"))
+
+
+def test_nothing_is_cached_and_nothing_is_accelerated(directives):
+    for block in [server(directives), *passing(directives).values()]:
+        assert values(block, "fastcgi_cache") == []
+    for block in passing(directives).values():
+        ignored = sum(values(block, "fastcgi_ignore_headers"), [])
+        assert "X-Accel-Redirect" in ignored
+
+
+def test_limits_of_the_server(directives):
+    block = server(directives)
+    for name, expected in (
+            ("server_tokens", "off"), ("underscores_in_headers", "off"),
+            ("client_header_timeout", "5s"), ("client_body_timeout", "5s"),
+            ("client_max_body_size", "1m"), ("keepalive_requests", "1000"),
+            ("http2_max_concurrent_streams", "64"),
+            ("limit_req_status", "429"), ("limit_conn_status", "429")):
+        assert values(block, name) == [[expected]], name
+    assert values(block, "ssl_protocols") == [["TLSv1.2", "TLSv1.3"]]
+
+
+def test_only_the_words_between_at_signs_differ(stack):
+    """What is tested is what is shipped."""
+    with open(os.path.join(ROOT, "nginx", "waybill.conf.in"),
+              encoding="utf-8") as file:
+        shipped = file.read().splitlines()
+    with open(os.path.join(os.path.dirname(stack.nginx.conf), "waybill.conf"),
+              encoding="utf-8") as file:
+        running = file.read().splitlines()
+    shipped = [line for line in shipped if "@LISTEN6@" not in line]
+    if not any("max_headers" in line for line in running):
+        shipped = [line for line in shipped if "max_headers" not in line]
+    assert len(shipped) == len(running)
+    for ours, theirs in zip(shipped, running):
+        pattern = re.sub(r"@[A-Z0-9]+(_[A-Z0-9]+)*@", ".+", re.escape(ours))
+        assert re.fullmatch(pattern, theirs), (ours, theirs)
+
+
+# --- what nginx refuses is JSON too -----------------------------------------------
+
+
+HEAD = b"GET /db/shipments HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+REFUSED = [
+    (400, b"GARBAGE\r\n\r\n"),
+    (400, b"\x16\x03\x01 / HTTP/1.1\r\n\r\n"),
+    (400, b"GET /%00 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    (400, b"GET /../../etc HTTP/1.1\r\nHost: localhost\r\n"
+          b"Connection: close\r\n\r\n"),
+    (400, b"GET /db HTTP/1.1\r\nConnection: close\r\n\r\n"),
+    (400, HEAD + b"Host: other\r\n\r\n"),
+    (400, HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+    (400, HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    (400, HEAD + b"Content-Length: nine\r\n\r\n"),
+    (400, HEAD + b"X-Zero: a\x00b\r\n\r\n"),
+    (400, HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+    (501, HEAD + b"Transfer-Encoding: gzip\r\n\r\n"),
+    (400, HEAD + b"X-Long: " + b"x" * 70000 + b"\r\n\r\n"),
+    (414, b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (405, b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    (400, b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (505, b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n"),
+    (413, b"POST /db/shipments HTTP/1.1\r\nHost: localhost\r\n"
+          b"Content-Length: 1048577\r\nConnection: close\r\n\r\n"),
+    (413, b"POST /webhooks/easypost HTTP/1.1\r\nHost: localhost\r\n"
+          b"Content-Length: 2097153\r\nConnection: close\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize("status,sent", REFUSED,
+                         ids=[f"{status}-{number}" for number, (status, _)
+                              in enumerate(REFUSED)])
+def test_refusals_of_nginx_are_json(stack, status, sent):
+    answer = send_bytes(stack, sent)
+    assert answer is not None
+    assert_error(answer, status, easypost=False)
+
+
+def test_too_many_headers(stack):
+    if "max_headers" not in open(os.path.join(os.path.dirname(
+            stack.nginx.conf), "waybill.conf"), encoding="utf-8").read():
+        pytest.skip("an nginx without max_headers")
+    many = b"".join(b"X-%d: x\r\n" % number for number in range(70))
+    assert_error(send_bytes(stack, HEAD + many + b"\r\n"), 400,
+                 easypost=False)
+
+
+def test_below_v2_the_envelope_is_easyposts(stack):
+    for path in ("/v2/shipments", "/beta/rates", "/v2", "//v2/x"):
+        answer = send_bytes(stack, (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
+            "Content-Length: 99999999\r\nConnection: close\r\n\r\n").encode())
+        assert_error(answer, 413, "BODY.TOO_LARGE", easypost=True)
+
+
+def test_plain_http_is_told_so(stack):
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert_error(read_answer(plain), 400, "TLS.REQUIRED", easypost=False)
+
+
+def test_the_internal_location_is_not_for_clients(stack):
+    assert_error(send(stack, "GET", "/.e/429"), 404, "NOT_FOUND",
+                 easypost=False)
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PROPFIND", "BREW", "get"])
+def test_other_methods_are_the_workers_business(stack, method):
+    answer = send(stack, method, "/livez")
+    if method == "get":  # not a method of HTTP
+        assert_error(answer, 400)
+    else:
+        assert_error(answer, 405, "METHOD.NOT_ALLOWED")
+        assert "GET" in answer.headers["Allow"]
+
+
+# --- request ids -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["abcdefgh", "a" * 64, "A-b_c.9876"])
+def test_a_good_request_id_is_kept(stack, given):
+    for target in ("/livez", "/.e/404"):
+        answer = send(stack, "GET", target, {"X-Request-Id": given})
+        assert [value for name, value in answer.header_list
+                if name.lower() == "x-request-id"] == [given]
+
+
+@pytest.mark.parametrize("given", ["short", "a" * 65, "with space here",
+                                   "sla/sh/es", "quote\"quote", "umlaut\xe4"])
+def test_a_bad_request_id_is_replaced(stack, given):
+    answer = send(stack, "GET", "/livez", {"X-Request-Id": given})
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-Id"])
+
+
+# --- the log -------------------------------------------------------------------------
+
+
+def logged(stack, request_id):
+    """The line of a request in nginx's log."""
+    def look():
+        with open(stack.nginx.access_log, encoding="utf-8") as file:
+            for line in file:
+                if request_id in line:
+                    return json.loads(line)
+        return None
+    return wait_until(look, 5, "the line in the access log")
+
+
+def test_a_request_is_one_line_of_json_without_secrets(stack):
+    request_id, secret = unique("log."), unique("secret")
+    send(stack, "GET", f"/db/shipments?reference={secret}", {
+        "X-Request-Id": request_id, "Authorization": f"Bearer {secret}",
+        "User-Agent": "quote\" and \\ and \x1b"})
+    line = logged(stack, request_id)
+    assert line["path"] == "/db/shipments"
+    assert (line["method"], line["status"]) == ("GET", 401)
+    assert line["request_bytes"] > 0 and line["bytes"] > 0
+    for name in (stack.nginx.access_log, stack.nginx.log):
+        with open(name, encoding="utf-8") as file:
+            assert secret not in file.read()
+
+
+def test_every_line_of_the_log_is_json(stack):
+    for _, sent in REFUSED:
+        send_bytes(stack, sent)
+    with open(stack.nginx.access_log, encoding="utf-8") as file:
+        for line in file:
+            assert re.fullmatch(r"[A-Za-z0-9._-]{8,64}",
+                                json.loads(line)["request_id"])
+
+
+# --- floods and slow ones --------------------------------------------------------------
+
+
+def from_elsewhere(stack):
+    """A connection from an address that is not this machine's usual one."""
+    plain = socket.create_connection(("127.0.0.1", stack.port), 10,
+                                     source_address=("127.0.0.2", 0))
+    context = ssl.create_default_context(cafile=stack.ca)
+    return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def test_a_flood_from_one_address_is_429(stack):
+    """Faster than 500 a second and after the burst of 1,000; meanwhile others
+    are served."""
+    def flood(_):
+        refused = []
+        with from_elsewhere(stack) as wire:
+            for _ in range(900):
+                wire.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answer = read_answer(wire)
+                if answer.status_code == 429:
+                    refused.append(answer)
+        return refused
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        floods = [threads.submit(flood, number) for number in range(4)]
+        assert send(stack, "GET", "/livez").status_code == 200
+        refused = sum((one.result() for one in floods), [])
+    assert refused
+    assert_error(refused[0], 429, "RATE_LIMITED", easypost=False)
+    assert refused[0].headers["Retry-After"] == "1"
+
+
+def test_slow_heads_and_bodies_are_dropped(stack):
+    """And 200 of them keep nobody out."""
+    slow = []
+    for number in range(200):
+        wire = connect(stack)
+        wire.sendall(b"GET /livez HTTP/1.1\r\nHost: loc" if number % 2 else
+                     b"POST /v2/x HTTP/1.1\r\nHost: localhost\r\n"
+                     b"Content-Length: 100\r\n\r\n{")
+        slow.append(wire)
+    assert send(stack, "GET", "/livez").status_code == 200
+    for wire in slow:
+        wire.settimeout(10)
+        try:
+            answer = read_answer(wire)
+            assert_error(answer, 408)
+        except (http.client.HTTPException, OSError):
+            pass  # just hung up
+        wire.close()
+
+
+# --- headers and compression -------------------------------------------------------------
+
+
+def test_security_headers_are_on_every_answer(stack):
+    for target in ("/livez", "/nothing", "/v2/x", "/.e/404"):
+        headers = send(stack, "GET", target).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Strict-Transport-Security"] == "max-age=63072000"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["Server"] == "nginx"
+
+
+def test_http2_is_spoken(stack):
+    context = ssl.create_default_context(cafile=stack.ca)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as plain:
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as wire:
+            assert wire.selected_alpn_protocol() == "h2"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1,
+                                     ssl.TLSVersion.TLSv1_1])
+def test_old_tls_is_refused(stack, version):
+    context = ssl.create_default_context(cafile=stack.ca)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = version
+    context.maximum_version = version
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as plain:
+        with pytest.raises(ssl.SSLError):
+            context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+@pytest.mark.parametrize("size,encoding", [(5000, "gzip"), (500, None)])
+def test_long_json_is_compressed_when_wanted(stack, sim, size, encoding):
+    path = "/v2/" + unique("long_")
+    body = json.dumps({"text": "x" * size}).encode()
+    sim.canned("GET", path, body)
+    key = {"Authorization": f"Bearer {stack.key}"}
+    answer = send(stack, "GET", path, key)
+    assert answer.content == body
+    assert "Content-Encoding" not in answer.headers
+    answer = send(stack, "GET", path, {**key, "Accept-Encoding": "gzip"})
+    assert answer.headers.get("Content-Encoding") == encoding
+    assert (gzip.decompress(answer.content) if encoding
+            else answer.content) == body
