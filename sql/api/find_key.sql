@@ -1,0 +1,17 @@
+-- The live key with this SHA-256; no row: unknown, revoked or expired.  With
+-- the owner's rights, so that a worker can test a key but never list them.
+create function api.find_key(p_sha256 bytea)
+returns table (id uuid, name text, mode text, scopes text)
+language sql
+stable
+security definer
+set search_path = waybill, pg_temp
+begin atomic
+    select k.id, k.name, k.mode, array_to_string(k.scopes, ',')
+    from waybill.api_keys k
+    where k.key_sha256 = p_sha256
+        and k.revoked_at is null
+        and (k.expires_at is null or k.expires_at > now());
+end;
+revoke all on function api.find_key(bytea) from public;
+grant execute on function api.find_key(bytea) to waybill_worker;

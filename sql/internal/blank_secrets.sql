@@ -1,0 +1,36 @@
+-- A document without what nobody may read in a database: API keys, carrier
+-- credentials, webhook secrets and headers, sessions.  The keys stay, their
+-- values become null.  The depth is bounded by what jsonb could be read.
+create or replace function waybill.blank_secrets(p_doc jsonb)
+returns jsonb
+language plpgsql
+immutable
+as $$
+begin
+    case jsonb_typeof(p_doc)
+    when 'array' then
+        return coalesce((
+            select jsonb_agg(waybill.blank_secrets(e.value) order by e.at)
+            from jsonb_array_elements(p_doc) with ordinality as e (value, at)),
+            '[]');
+    when 'object' then
+        return coalesce((
+            select jsonb_object_agg(e.key, case
+                when e.key in ('credentials', 'test_credentials',
+                        'webhook_secret', 'custom_headers', 'request_headers',
+                        'client_secret', 'secret', 'password', 'session_id')
+                    or e.key = 'key' and p_doc ->> 'object' = 'ApiKey'
+                    or e.key = 'link'
+                        and p_doc ->> 'object' = 'CustomerPortalAccountLink'
+                then null
+                when e.key in ('url', 'request_url')
+                    and jsonb_typeof(e.value) = 'string'
+                then to_jsonb(regexp_replace(e.value #>> '{}',
+                    '://[^/@]*@', '://'))
+                else waybill.blank_secrets(e.value) end)
+            from jsonb_each(p_doc) e), '{}');
+    else
+        return p_doc;
+    end case;
+end
+$$;

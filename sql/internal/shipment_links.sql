@@ -1,0 +1,23 @@
+-- The rows that a shipment's document refers to.  They were written just
+-- before; looked up all the same, because a key once given never changes.
+create or replace function waybill.shipment_links(
+    p_doc jsonb,
+    out from_address_id uuid, out to_address_id uuid,
+    out return_address_id uuid, out buyer_address_id uuid, out parcel_id uuid,
+    out customs_info_id uuid)
+language sql
+stable
+as $$
+    select (select a.id from waybill.addresses a
+            where a.easypost_id = p_doc -> 'from_address' ->> 'id'),
+        (select a.id from waybill.addresses a
+            where a.easypost_id = p_doc -> 'to_address' ->> 'id'),
+        (select a.id from waybill.addresses a
+            where a.easypost_id = p_doc -> 'return_address' ->> 'id'),
+        (select a.id from waybill.addresses a
+            where a.easypost_id = p_doc -> 'buyer_address' ->> 'id'),
+        (select p.id from waybill.parcels p
+            where p.easypost_id = p_doc -> 'parcel' ->> 'id'),
+        (select c.id from waybill.customs_infos c
+            where c.easypost_id = p_doc -> 'customs_info' ->> 'id')
+$$;

@@ -1,0 +1,9 @@
+-- A whole number not below zero from its JSON text; null for anything else.
+create or replace function waybill.to_count(p_value text)
+returns integer
+language sql
+immutable
+parallel safe
+as $$
+    select case when p_value ~ '^[0-9]{1,9}$' then p_value::integer end
+$$;

@@ -1,0 +1,11 @@
+drop function waybill.compress_fast(text, text[]);
+drop function waybill.drop_partitioned(text);
+drop function waybill.retire_partitions();
+drop function waybill.ensure_partitions();
+drop function waybill.make_partition(text, text, uuid, uuid);
+drop table waybill.partition_rules;
+drop function waybill.easypost_uuid(timestamptz, text);
+drop function waybill.uuid_time(uuid);
+drop function waybill.uuid_first(timestamptz);
+drop function waybill.uuid_generate_v7();
+revoke usage on schema waybill from waybill_reader;

@@ -1,0 +1,10 @@
+drop table waybill.documents;
+drop view waybill.shipment_rates;
+drop table waybill.rates;
+drop table waybill.refunds;
+select waybill.drop_partitioned('shipment_events');
+drop table waybill.shipments;
+drop table waybill.trackers;
+drop table waybill.customs_infos;
+drop table waybill.parcels;
+drop table waybill.addresses;

@@ -1,0 +1,13 @@
+drop trigger addresses_audit on waybill.addresses;
+drop trigger shipments_audit on waybill.shipments;
+drop trigger api_keys_audit on waybill.api_keys;
+drop function waybill.audit();
+drop table waybill.reconciliation_ledger;
+select waybill.drop_partitioned('system_metrics');
+select waybill.drop_partitioned('user_activities');
+select waybill.drop_partitioned('audit_log');
+drop table waybill.jobs;
+drop table waybill.batch_items;
+drop table waybill.batch_operations;
+drop table waybill.idempotency_claims;
+drop table waybill.api_keys;

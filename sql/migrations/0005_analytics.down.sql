@@ -1,0 +1,10 @@
+drop materialized view waybill.mv_top_routes;
+drop materialized view waybill.mv_carrier_performance;
+drop materialized view waybill.mv_daily_shipment_analytics;
+drop view waybill.recent_shipments;
+drop function waybill.is_on_time(timestamptz, timestamptz);
+drop function waybill.analytics_mode();
+drop table waybill.refresh_history;
+drop table waybill.shipment_metrics;
+drop table waybill.carrier_performance;
+drop table waybill.analytics_summaries;
