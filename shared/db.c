@@ -141,16 +141,6 @@ start_connecting(const struct db *db)
 	return conn;
 }
 
-/* libpq's own words for a bad URL may quote its password. */
-static bool
-is_url_sound(const char *url)
-{
-	PQconninfoOption *parts = PQconninfoParse(url, NULL);
-
-	PQconninfoFree(parts);
-	return parts != NULL;
-}
-
 static enum db_status
 finish_connecting(struct db *db, int64_t deadline_ms)
 {
@@ -177,6 +167,7 @@ static enum db_status
 connect_now(struct db *db, int64_t deadline_ms)
 {
 	int64_t limit_ms = clock_ms() + db->options.connect_ms;
+	PQconninfoOption *parts;
 	enum db_status status;
 
 	if (!pause_is_over(&db->pause))
@@ -191,8 +182,11 @@ connect_now(struct db *db, int64_t deadline_ms)
 		pause_end(&db->pause);
 		return DB_OK;
 	}
-	if (!is_url_sound(db->options.url))
+	/* libpq's own words for a bad URL may quote its password. */
+	parts = PQconninfoParse(db->options.url, NULL);
+	if (parts == NULL)
 		set_error(&db->error, "", "the URL is malformed");
+	PQconninfoFree(parts);
 	db_close(db);
 	pause_begin(&db->pause);
 	say(db, LOG_ERROR, "database.away", "(connect)", &db->error);
@@ -592,7 +586,8 @@ db_column(const struct db_row *row, int column, size_t *bytes)
 struct db_value
 db_text(const char *text)
 {
-	return (struct db_value){ text, text == NULL ? 0 : strlen(text), 0 };
+	return (
+	    struct db_value){ text, text == NULL ? 0 : strlen(text), false };
 }
 
 struct db_value
