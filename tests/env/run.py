@@ -9,6 +9,7 @@ on), DATABASE_URL (instead of a private cluster), EASYPOST_API_KEY (instead of
 the simulator), and every other key of systemd/waybill.conf.
 """
 
+import argparse
 import ctypes
 import fcntl
 import json
@@ -25,13 +26,11 @@ from env.nginx import free_port  # noqa: E402
 from env.process import PR_SET_PDEATHSIG, Failed, Process  # noqa: E402
 from env.wait import TooLate, pause  # noqa: E402
 
-DIRECTORY = os.path.join(environment.ROOT, "run")
 FIRST_PORT = 8443
 OUR_SETTINGS = ("DATABASE_", "EASYPOST_", "SPOOL_", "WORKER", "ENVIRONMENT",
                 "LOG_LEVEL")
 DEMO = os.path.join(environment.ROOT, "tests", "sim", "demo.py")
 DEMO_DAYS = 90
-DEMO_SHIPMENTS = 400
 
 SHIPMENT = {"shipment": {
     "to_address": {
@@ -52,12 +51,12 @@ class Interrupted(BaseException):
 class Run(environment.Stack):
     """A stack that remembers its keys."""
 
-    def __init__(self, state):
+    def __init__(self, options):
         given = {name: value for name, value in os.environ.items()
                  if name.startswith(OUR_SETTINGS)}
         is_real = bool(given.get("EASYPOST_API_KEY")
                        or given.get("EASYPOST_TEST_API_KEY"))
-        self.state = state
+        self.state = state = remembered(options.directory)
         settings = {"ENVIRONMENT": "development",
                     "EASYPOST_WEBHOOK_SECRET": state["webhook_secret"]}
         if not is_real:
@@ -67,8 +66,9 @@ class Run(environment.Stack):
                 given.pop(name, None)
         port = os.environ.get("PORT")
         super().__init__(
-            DIRECTORY, settings=settings, conf=given, sim=not is_real,
-            database_url=given.get("DATABASE_URL"), fsync=True, say=begin,
+            options.directory, build=options.build, settings=settings,
+            conf=given, sim=not is_real, fsync=True, say=begin,
+            database_url=given.get("DATABASE_URL"),
             port=int(port) if port else free_port(FIRST_PORT))
 
     def make_keys(self):
@@ -82,20 +82,23 @@ class Run(environment.Stack):
                 key = self.service.make_key(f"make run ({mode})", mode)
                 self.state.update({name: key, "has_demo": False})
             setattr(self, name, key)
-        keep(self.state)
+        self.keep()
+
+    def keep(self):
+        write_private(state_file(self.directory), self.state)
 
 
 # --- what is kept -------------------------------------------------------------
 
 
-def state_file():
-    return os.path.join(DIRECTORY, "state.json")
+def state_file(directory):
+    return os.path.join(directory, "state.json")
 
 
-def remembered():
+def remembered(directory):
     """What an earlier run kept, or a beginning."""
     try:
-        with open(state_file(), encoding="utf-8") as file:
+        with open(state_file(directory), encoding="utf-8") as file:
             return json.load(file)
     except (FileNotFoundError, ValueError):
         return {"test_key": environment.easypost_key("EZTK"),
@@ -103,33 +106,33 @@ def remembered():
                 "webhook_secret": environment.easypost_key("whs_")}
 
 
-def keep(state):
-    new = state_file() + ".new"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def write_private(path, document):
+    """Whole or not at all, for our eyes only."""
+    descriptor = os.open(path + ".new",
+                         os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump(state, file, indent=1)
-    os.replace(new, state_file())
+        json.dump(document, file, indent=1)
+    os.replace(path + ".new", path)
 
 
-def lock():
+def lock(directory):
     """One at a time; the kernel gives it back however we end."""
-    os.makedirs(DIRECTORY, mode=0o711, exist_ok=True)
-    if os.stat(DIRECTORY).st_uid != os.geteuid():
-        sys.exit(f"{DIRECTORY} belongs to another user: run as that one, or "
+    os.makedirs(directory, mode=0o711, exist_ok=True)
+    if os.stat(directory).st_uid != os.geteuid():
+        sys.exit(f"{directory} belongs to another user: run as that one, or "
                  "remove it (make clean)")
-    file = open(os.path.join(DIRECTORY, "lock"), "w", encoding="ascii")
+    file = open(os.path.join(directory, "lock"), "w", encoding="ascii")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        sys.exit(f"another make run works in {DIRECTORY}")
+        sys.exit(f"another make run works in {directory}")
     return file
 
 
-def clean():
-    if not os.path.exists(DIRECTORY):
-        return
-    with lock():
-        environment.Stack(DIRECTORY).remove()
+def clean(directory):
+    if os.path.exists(directory):
+        with lock(directory):
+            environment.Stack(directory).remove()
 
 
 # --- what is said ---------------------------------------------------------------
@@ -195,17 +198,17 @@ def newest_shipment(stack):
 # --- the run ----------------------------------------------------------------------
 
 
-def load_demo(stack):
+def load_demo(stack, shipments):
     """Three months of a shop's history, once, through the front door."""
-    if not stack.sim or not stack.key or stack.state.get("has_demo"):
+    if not stack.sim or not stack.key or not shipments:
         return
-    if not os.path.exists(DEMO):
+    if stack.state.get("has_demo") or not os.path.exists(DEMO):
         return
     say("\n")
     demo = Process("demo", [
         sys.executable, DEMO, "--gateway", stack.url, "--ca", stack.ca,
         "--key", stack.key, "--sim", stack.sim.base, "--days", DEMO_DAYS,
-        "--shipments", DEMO_SHIPMENTS], log=stack.log("demo"),
+        "--shipments", shipments], log=stack.log("demo"),
         directory=stack.directory)
     status = demo.start(to_terminal=True).wait(1800.0)
     if status != 0:
@@ -214,7 +217,7 @@ def load_demo(stack):
         return
     stack.waybill("refresh")
     stack.state["has_demo"] = True
-    keep(stack.state)
+    stack.keep()
 
 
 def watch(stack):
@@ -237,27 +240,41 @@ def interrupt(*_):
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def arguments():
+    parser = argparse.ArgumentParser(description="Waybill until Ctrl-C")
+    parser.add_argument("--directory", metavar="DIR",
+                        default=os.path.join(environment.ROOT, "run"))
+    parser.add_argument("--build", metavar="DIR", default="build")
+    parser.add_argument("--demo", metavar="N", type=int, default=400,
+                        help="shipments of the demo history; 0: none")
+    parser.add_argument("--clean", action="store_true",
+                        help="remove the directory and do nothing else")
+    return parser.parse_args()
+
+
 def main():
-    if "--clean" in sys.argv[1:]:
-        clean()
+    options = arguments()
+    options.directory = os.path.abspath(options.directory)
+    if options.clean:
+        clean(options.directory)
         return 0
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
     for number in SIGNALS:
         signal.signal(number, interrupt)
-    with lock():
-        return serve()
+    with lock(options.directory):
+        return serve(options)
 
 
-def serve():
+def serve(options):
     status = 0
     stack = None
     try:
         begun = time.monotonic()
-        stack = Run(remembered())
+        stack = Run(options)
         say("Starting", end="")
         stack.start()
         seconds = time.monotonic() - begun
-        load_demo(stack)
+        load_demo(stack, options.demo)
         explain(stack, seconds)
         watch(stack)
     except Interrupted:

@@ -1,0 +1,171 @@
+"""`make run` from outside: what it prints works, and what it started ends with
+it, however it ends."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from helpers import ROOT, wait_until
+
+SECRETS_OF_OTHERS = ("DATABASE_", "EASYPOST_", "WAYBILL_", "WORKER", "SPOOL_",
+                     "PORT")
+
+
+class Running:
+    """run.py in a process group of its own, as a shell would start it."""
+
+    def __init__(self, directory, build, **settings):
+        self.directory = str(directory)
+        self.said = os.path.join(self.directory + ".out")
+        clean = {name: value for name, value in os.environ.items()
+                 if not name.startswith(SECRETS_OF_OTHERS)}
+        with open(self.said, "ab") as said:
+            self.begin = said.tell()
+            self.child = subprocess.Popen(
+                [sys.executable, os.path.join(ROOT, "tests/env/run.py"),
+                 "--directory", self.directory, "--build", build,
+                 "--demo", "0"], cwd=ROOT, stdin=subprocess.DEVNULL,
+                stdout=said, stderr=said, process_group=0,
+                env={**clean, **settings})
+
+    def text(self):
+        with open(self.said, encoding="utf-8") as file:
+            file.seek(self.begin)
+            return file.read()
+
+    def is_up(self):
+        assert self.child.poll() is None, self.text()
+        return "/health" in self.text()
+
+    def up(self):
+        wait_until(self.is_up, 60, "the end of the start")
+        return self
+
+    def stop(self, number=signal.SIGINT):
+        self.child.send_signal(number)
+        return self.child.wait(80)
+
+    def curls(self):
+        """The printed commands, run by a shell."""
+        for line in self.text().splitlines():
+            if line.startswith("  curl "):
+                done = subprocess.run(line + " -w '\\n%{http_code}'",
+                                      shell=True, cwd=ROOT, check=True,
+                                      capture_output=True, text=True)
+                body, _, status = done.stdout.rpartition("\n")
+                yield shlex.split(line), int(status), json.loads(body)
+
+    def port(self):
+        return int(re.search(r"https://127\.0\.0\.1:(\d+)", self.text())[1])
+
+
+def left_in(directory):
+    """Processes that work in the directory, whoever their parent is."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                where = os.readlink(f"/proc/{entry}/cwd")
+            except OSError:
+                continue
+            if where == directory or where.startswith(directory + "/"):
+                found.append(int(entry))
+    return found
+
+
+def assert_nothing_left(run, port, limit_s=0.0):
+    directory = os.path.realpath(run.directory)
+    wait_until(lambda: not left_in(directory), limit_s, "the last process")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+
+
+@pytest.fixture
+def build(request):
+    return request.config.getoption("--build")
+
+
+@pytest.fixture
+def running(tmp_path, build):
+    started = []
+
+    def start(**settings):
+        one = Running(tmp_path / "run", build, **settings)
+        started.append(one)
+        return one
+
+    yield start
+    for one in started:
+        if one.child.poll() is None:
+            one.child.kill()
+            one.child.wait()
+
+
+def test_what_it_prints_works_and_is_kept(running):
+    first = running().up()
+    port = first.port()
+    made = None
+    for words, status, body in first.curls():
+        assert status in (200, 201), (words, body)
+        if "/v2/shipments" in words[-5]:
+            made = body["id"]
+    assert made
+    key = re.search(r"wb_\S+", first.text())[0]
+    assert first.stop() == 0
+    assert_nothing_left(first, port)
+    assert not os.path.exists(os.path.join(first.directory, "sock"))
+
+    second = running().up()
+    assert key in second.text()
+    found = {words[-1].rpartition("/")[2]: body
+             for words, status, body in second.curls() if status == 200}
+    assert made in found, found
+    assert found[made]["data"]["easypost_id"] == made
+    assert second.stop(signal.SIGTERM) == 0
+    assert_nothing_left(second, second.port())
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_it_takes_everything_with_it(running, number):
+    """Also when nobody asks it first."""
+    one = running().up()
+    one.stop(number)
+    assert_nothing_left(one, one.port(), 10.0)
+
+
+def test_interrupted_at_its_start(running):
+    one = running()
+    wait_until(lambda: "workers" in one.text(), 60, "the workers' turn")
+    one.stop()
+    assert left_in(os.path.realpath(one.directory)) == []
+
+
+def test_only_one_at_a_time(running):
+    one = running().up()
+    other = running()
+    assert other.child.wait(20) == 1
+    assert "another make run" in other.text()
+    assert one.stop() == 0
+
+
+def test_a_bad_setting_is_named(running):
+    one = running(WORKERS="2")
+    assert one.child.wait(60) == 1
+    assert "WORKERS" in one.text()
+    assert left_in(os.path.realpath(one.directory)) == []
+
+
+def test_the_port_can_be_chosen_and_the_next_free_one_is_taken(running):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        one = running(PORT=str(port))
+        assert one.child.wait(60) == 1
+        assert str(port) in one.text()
