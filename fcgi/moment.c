@@ -105,7 +105,7 @@ moment_parse(const char *text, enum moment_edge edge, char out[MOMENT_BYTES])
 		return false;
 	if (*rest == '\0') {
 		(void)snprintf(out, MOMENT_BYTES, "%sT%sZ", text,
-		    edge == MOMENT_LAST ? "23:59:59.999999" : "00:00:00");
+		    edge == MOMENT_END ? "24:00:00" : "00:00:00");
 		return true;
 	}
 	if (!skip(&rest, "Tt") || !skip_clock(&rest))

@@ -8,9 +8,9 @@
 
 enum { MOMENT_BYTES = 48 };
 
-/* What a plain date ("2026-11-21") stands for: its first or its last
- * microsecond, in UTC. */
-enum moment_edge { MOMENT_FIRST, MOMENT_LAST };
+/* What a plain date ("2026-11-21") stands for: the beginning of its day in UTC,
+ * or the end, which is the beginning of the next. */
+enum moment_edge { MOMENT_BEGIN, MOMENT_END };
 
 /* Checks an RFC 3339 time or a plain date that exist in the calendar, years
  * 0001 to 9999, and writes it as a time that PostgreSQL reads in just one way.

@@ -97,7 +97,7 @@ take_time(struct taking *taking, const struct parameter *parameter,
 	char *moment = arena_alloc(taking->rq->arena, MOMENT_BYTES);
 
 	if (!moment_parse(pair->value,
-		parameter->kind == PARAMETER_UNTIL ? MOMENT_LAST : MOMENT_FIRST,
+		parameter->kind == PARAMETER_UNTIL ? MOMENT_END : MOMENT_BEGIN,
 		moment))
 		return parameter_refuse(taking->rq, parameter->name,
 		    "a date that exists (2026-11-21) or an RFC 3339 time "
@@ -139,7 +139,7 @@ take_after(struct taking *taking, const struct parameter *parameter,
 	if (underscore == NULL || !is_uuid(underscore + 1) ||
 	    !moment_parse(arena_copy(arena, pair->value,
 			      (size_t)(underscore - pair->value)),
-		MOMENT_FIRST, moment))
+		MOMENT_BEGIN, moment))
 		return parameter_refuse(taking->rq, parameter->name,
 		    "what an earlier answer gave as pagination.next");
 	add_value(taking, moment);

@@ -13,7 +13,8 @@ enum parameter_kind {
 	PARAMETER_TEXT,
 	PARAMETER_INT,
 	PARAMETER_TIME,  /* RFC 3339 time, or a date: its beginning in UTC */
-	PARAMETER_UNTIL, /* the same, but a date is its last microsecond */
+	PARAMETER_UNTIL, /* the same, but a date is its end in UTC; the database
+	                    compares with < */
 	PARAMETER_ENUM,  /* one of `allowed`, separated by spaces */
 	PARAMETER_AFTER, /* the cursor: two SQL values, created_at and id */
 };

@@ -33,13 +33,13 @@ reads_what_exists(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		if (!moment_parse(pairs[i][0], MOMENT_FIRST, out))
+		if (!moment_parse(pairs[i][0], MOMENT_BEGIN, out))
 			fail_msg("refused: \"%s\"", pairs[i][0]);
 		assert_string_equal(out, pairs[i][1]);
 	}
-	assert_true(moment_parse("2026-11-21", MOMENT_LAST, out));
-	assert_string_equal(out, "2026-11-21T23:59:59.999999Z");
-	assert_true(moment_parse("2026-11-21T09:37:10Z", MOMENT_LAST, out));
+	assert_true(moment_parse("2026-11-21", MOMENT_END, out));
+	assert_string_equal(out, "2026-11-21T24:00:00Z");
+	assert_true(moment_parse("2026-11-21T09:37:10Z", MOMENT_END, out));
 	assert_string_equal(out, "2026-11-21T09:37:10Z");
 }
 
@@ -62,7 +62,7 @@ refuses_what_does_not(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		if (moment_parse(wrong[i], MOMENT_FIRST, out))
+		if (moment_parse(wrong[i], MOMENT_BEGIN, out))
 			fail_msg("taken: \"%s\"", wrong[i]);
 }
 
