@@ -46,6 +46,7 @@ struct live {
 	sigset_t waiting;    /* the mask while we wait */
 	char **params;       /* "NAME=value", in the arena; ends with NULL */
 	int64_t finished_us; /* the client had all of the answer; 0: not yet */
+	bool is_short;       /* of what accepting needs; was logged */
 	bool has_last;       /* told to stop, and looked once more */
 };
 
@@ -123,7 +124,7 @@ mark(struct request *rq, enum slot_state state, int64_t busy_since_ms)
 
 /* After FCGX_Accept_r() returned `result`: what can pass is waited for. */
 static void
-look_at_failure(int result)
+look_at_failure(struct live *live, int result)
 {
 	const struct timespec pause = { .tv_nsec = ACCEPT_PAUSE_MS * 1000000L };
 
@@ -138,8 +139,11 @@ look_at_failure(int result)
 	case EOPNOTSUPP:
 		log_fatal("worker.accept", "not a listening socket");
 	default: /* EMFILE, ENFILE, ENOMEM, ENOBUFS, and what we do not know */
-		log_event(LOG_WARNING, "worker.accept",
-		    LOG_TEXT("error", strerror(result < 0 ? -result : result)));
+		if (!live->is_short)
+			log_event(LOG_WARNING, "worker.accept",
+			    LOG_TEXT("error", strerror(abs(result))),
+			    LOG_TEXT("next", "trying again and again"));
+		live->is_short = true;
 		(void)nanosleep(&pause, NULL); /* shorter does no harm */
 	}
 }
@@ -217,6 +221,7 @@ fill(struct live *live)
 
 	live->params = copy_params(rq->arena, live->fcgx.envp);
 	live->finished_us = 0;
+	live->is_short = false;
 	rq->id = value_or(rq, "REQUEST_ID", "");
 	if (!is_id(rq->id))
 		rq->id = make_id(rq->arena);
@@ -253,7 +258,7 @@ request_accept(struct request *rq, const volatile bool *is_stopping)
 		if (result == 0)
 			break;
 		mark(rq, SLOT_IDLE, 0);
-		look_at_failure(result);
+		look_at_failure(live, result);
 	}
 	fill(live);
 	return true;
