@@ -36,6 +36,9 @@ FLOORS = {
         "main",
     ],
     "ctl": [
+        "commands table",
+        "session",
+        "config jobs key migrate refresh",
         "main",
     ],
 }
