@@ -1,5 +1,7 @@
 """The user: keys, child users, carrier accounts, webhooks, events, billing."""
 
+import json
+
 import carriers
 import errors
 import objects
@@ -289,7 +291,6 @@ def carrier_types(_call):
 @route("GET", "/v2/metadata/carriers")
 def carrier_metadata(call):
     """A side service: ASCII only, and a newline at the end."""
-    import json
     wanted = (call.param("carriers") or "").lower()
     wanted = set(filter(None, wanted.split(",")))
     shown = []

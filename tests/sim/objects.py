@@ -22,7 +22,7 @@ def number(value, field, positive=True):
         raise invalid(field, "must be a number")
     try:
         result = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise invalid(field, "must be a number") from None
     if result != result or result in (float("inf"), float("-inf")):
         raise invalid(field, "must be a number")
@@ -36,7 +36,7 @@ def money(value, field="amount", scale=2):
         amount = Decimal(str(value))
     except InvalidOperation:
         raise invalid(field, "must be an amount") from None
-    if isinstance(value, bool) or not amount.is_finite() or amount < 0:
+    if isinstance(value, bool) or not amount.is_finite() or not 0 <= amount < 10 ** 9:
         raise invalid(field, "must be an amount")
     return f"{amount:.{scale}f}"
 
@@ -171,6 +171,9 @@ def shipment(ids, mode, now, params, parts):
     if "currency" in parts["options"]:
         obj["options"]["currency"] = parts["options"]["currency"]
     if params.get("tax_identifiers"):
+        if not isinstance(params["tax_identifiers"], list) or not all(
+                isinstance(tax, dict) for tax in params["tax_identifiers"]):
+            raise invalid("tax_identifiers", "must be objects")
         obj["tax_identifiers"] = [
             {"entity": tax.get("entity"), "tax_id": "HIDDEN",
              "tax_id_type": tax.get("tax_id_type"),
@@ -265,7 +268,8 @@ def carrier_detail(service, origin, destination):
 
 
 def event(ids, mode, now, user_id, description, previous, urls):
-    when = stamp_ms(now)
+    """Deliveries and GET of one event show whole seconds, only lists show ms."""
+    when = stamp_ms(int(now))
     return {"description": description, "mode": mode, "previous_attributes": previous,
             "created_at": when, "pending_urls": urls, "completed_urls": [],
             "updated_at": when, "id": ids.new("evt"), "user_id": user_id,

@@ -2,7 +2,11 @@
 
 import account
 import addresses
+import batches
+import orders
+import services
 import shipments
 import tracking
 
-__all__ = ["account", "addresses", "shipments", "tracking"]
+__all__ = ["account", "addresses", "batches", "orders", "services", "shipments",
+           "tracking"]

@@ -163,8 +163,6 @@ def rate_for(shipment, service, carrier=None):
 @route("POST", "/v2/shipments")
 def create_shipment(call):
     params = call.wrapped("shipment")
-    if params.get("id"):
-        return 200, call.space.get(params["id"], "shp")
     shipment = make(call, params)
     if params.get("service"):
         if not params.get("carrier_accounts"):

@@ -25,8 +25,8 @@ def stamp(seconds):
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def stamp_ms(seconds, exact=True):
-    millis = int(seconds * 1000) % 1000 if exact else 0
+def stamp_ms(seconds):
+    millis = int(seconds * 1000) % 1000
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{millis:03d}Z"
 
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import objects
 from reply import dumps
-from store import stamp
+from store import stamp, stamp_ms
 
 COURIERS = 4
 ANSWER_LIMIT = 7.0      # seconds a receiver may take
@@ -33,10 +33,12 @@ def signature(secret, body):
 
 
 class Event:
-    __slots__ = ("shape", "body", "mode", "object_id", "attempts", "payloads")
+    __slots__ = ("shape", "listed_at", "body", "mode", "object_id", "attempts",
+                 "payloads")
 
-    def __init__(self, shape, result):
+    def __init__(self, shape, result, listed_at):
         self.shape = shape
+        self.listed_at = listed_at
         self.mode = shape["mode"]
         self.object_id = result.get("id")
         self.body = dumps(shape)[:-1] + b',"result":' + dumps(result) + b"}"
@@ -44,8 +46,10 @@ class Event:
         self.payloads = []
 
     def summary(self):
-        return {name: self.shape[name] for name in (
+        shape = {name: self.shape[name] for name in (
             "description", "id", "user_id", "status", "created_at", "mode", "object")}
+        shape["created_at"] = self.listed_at
+        return shape
 
 
 class Job:
@@ -184,7 +188,7 @@ class Webhooks:
         shape = objects.event(self.app.store.ids, space.mode, when,
                               self.app.store.user_id, description, previous,
                               [hook["url"] for hook in hooks])
-        event = Event(shape, result)
+        event = Event(shape, result, stamp_ms(when))
         self.events.append(event)
         self.by_id[shape["id"]] = event
         if self.auto:
