@@ -74,7 +74,7 @@ def point(address):
     if code is None:
         return latitude, longitude
     share = (code - low) / max(1, high - low) - 0.5
-    size = 5.5 if address["state"] in ("CA", "TX", "AK") else 2.0
+    size = 8.0 if address["state"] in ("CA", "TX", "AK") else 2.0
     return latitude + share * size, longitude - share * size * 0.7
 
 
