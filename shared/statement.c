@@ -41,7 +41,7 @@ statement_find(const struct statements *statements, const char *function,
 		strcmp(statements->known[at].function, function) != 0))
 		at++;
 	name[0] = '\0';
-	if (at < STATEMENTS_MAX) /* two digits: fits */
+	if (at < STATEMENTS_MAX)
 		(void)snprintf(name, STATEMENT_NAME_MAX, "waybill%d", at);
 	return at < statements->count;
 }

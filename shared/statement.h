@@ -9,7 +9,7 @@
 enum {
 	STATEMENTS_MAX = 64,         /* what does not fit is never prepared */
 	STATEMENT_FUNCTION_MAX = 64, /* bytes of "schema.name" and a zero */
-	STATEMENT_NAME_MAX = 16,
+	STATEMENT_NAME_MAX = 24,     /* fits any number */
 	STATEMENT_SQL_MAX = 256,
 	STATEMENT_VALUES_MAX = 24,
 };

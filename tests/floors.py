@@ -36,8 +36,9 @@ FLOORS = {
         "main",
     ],
     "ctl": [
-        "commands table",
+        "commands sqlfiles table",
         "session",
+        "books",
         "config jobs key migrate refresh",
         "main",
     ],

@@ -1,0 +1,223 @@
+/*
+ * waybill jobs: what has to happen in the background, for ever.
+ *
+ * Every second what waits in the spool goes into the database; every hour the
+ * partitions are kept.  Several hosts may run it: a spool belongs to one host,
+ * and the functions are idempotent.
+ * What must stay true: a record leaves the spool only when the database has it,
+ * or has said that it will never take it.
+ */
+#include "ctl/commands.h"
+#include "ctl/session.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/notify.h"
+#include "shared/spool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	ROUND_S = 1,
+	RECORD_MS = 30000,     /* half of what the watchdog allows */
+	PARTITIONS_MS = 30000, /* the same */
+	PARTITIONS_EVERY_MS = 3600 * 1000,
+	PARTITIONS_AGAIN_MS = 60 * 1000, /* after a failure */
+};
+
+struct jobs {
+	const struct conf *conf;
+	struct db *db; /* NULL: nothing is recorded here, and nothing spooled */
+	int64_t partitions_at_ms;
+	bool has_failed;      /* in this round */
+	bool is_spool_broken; /* said once */
+};
+
+/* What says nothing against a record, but that now is not its time: no
+ * connection, not authorised, the schema missing or in the making, a conflict,
+ * no resources, stopped by somebody, trouble of the system. */
+static const char *const passing[] = { "08", "25", "28", "3D", "3F", "40", "42",
+	"53", "55", "57", "58" };
+
+static bool
+is_stopped(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) != 0 || sigismember(&pending, SIGTERM) ||
+	    sigismember(&pending, SIGINT);
+}
+
+static enum spool_verdict
+judge(const struct db *db, enum db_status status)
+{
+	const char *sqlstate = db_error(db)->sqlstate;
+
+	if (status == DB_OK)
+		return SPOOL_DONE;
+	if (status != DB_REFUSED)
+		return SPOOL_LATER;
+	for (size_t i = 0; i < sizeof(passing) / sizeof(*passing); i++)
+		if (strncmp(sqlstate, passing[i], 2) == 0)
+			return SPOOL_LATER;
+	return SPOOL_BAD;
+}
+
+static enum db_status
+record(struct db *db, const struct spool_record *kept)
+{
+	char status[16];
+
+	(void)snprintf(status, sizeof(status), "%d", kept->status); /* fits */
+	const struct db_value answer[] = { db_text(kept->method),
+		db_text(kept->path), db_text(kept->query), db_text(status),
+		db_bytes(kept->body, kept->body_bytes), db_text(kept->mode),
+		db_text(kept->request_id) };
+	const struct db_value webhook[] = { db_bytes(
+						kept->body, kept->body_bytes),
+		db_text(kept->request_id) };
+	bool is_answer = kept->kind == SPOOL_ANSWER;
+	const struct db_call call = {
+		.function =
+		    is_answer ? "api.record_answer" : "api.receive_webhook",
+		.values = is_answer ? answer : webhook,
+		.count = is_answer ? 7 : 2,
+		.deadline_ms = clock_ms() + RECORD_MS,
+	};
+
+	return db_call(db, &call, NULL, NULL);
+}
+
+static enum spool_verdict
+bring(void *context, const struct spool_record *kept)
+{
+	struct jobs *jobs = context;
+	enum spool_verdict verdict;
+
+	if (is_stopped())
+		return SPOOL_LATER;
+	notify_send("WATCHDOG=1");
+	verdict = judge(jobs->db, record(jobs->db, kept));
+	if (verdict == SPOOL_LATER)
+		jobs->has_failed = true;
+	if (verdict == SPOOL_BAD)
+		log_event(LOG_CRITICAL, "jobs.refused",
+		    LOG_TEXT("request_id", kept->request_id),
+		    LOG_TEXT("sqlstate", db_error(jobs->db)->sqlstate));
+	return verdict;
+}
+
+static void
+drain(struct jobs *jobs)
+{
+	int done = 0;
+	bool is_read = spool_drain(jobs->conf->spool_dir, bring, jobs, &done);
+
+	if (!is_read && errno != EWOULDBLOCK) {
+		jobs->has_failed = true;
+		if (!jobs->is_spool_broken)
+			log_event(LOG_ERROR, "jobs.spool",
+			    LOG_TEXT("reason", strerror(errno)),
+			    LOG_TEXT("path", jobs->conf->spool_dir));
+	}
+	jobs->is_spool_broken = !is_read && errno != EWOULDBLOCK;
+	if (done > 0)
+		log_event(
+		    LOG_NOTICE, "jobs.drained", LOG_NUMBER("records", done));
+}
+
+static bool
+count_row(void *context, const struct db_row *row)
+{
+	(void)row; /* the database keeps what was made */
+	++*(int *)context;
+	return true;
+}
+
+static void
+keep_partitions(struct jobs *jobs)
+{
+	const struct db_call call = { .function = "admin.maintain_partitions",
+		.deadline_ms = clock_ms() + PARTITIONS_MS };
+	int changed = 0;
+
+	if (clock_ms() < jobs->partitions_at_ms)
+		return;
+	if (db_call(jobs->db, &call, count_row, &changed) != DB_OK) {
+		jobs->has_failed = true;
+		jobs->partitions_at_ms = clock_ms() + PARTITIONS_AGAIN_MS;
+		return;
+	}
+	jobs->partitions_at_ms = clock_ms() + PARTITIONS_EVERY_MS;
+	if (changed > 0)
+		log_event(LOG_NOTICE, "jobs.partitions",
+		    LOG_NUMBER("changed", changed));
+}
+
+static void
+work(struct jobs *jobs)
+{
+	jobs->has_failed = false;
+	if (jobs->db == NULL)
+		return;
+	drain(jobs);
+	if (!is_stopped())
+		keep_partitions(jobs);
+}
+
+static void
+work_until_stopped(struct jobs *jobs, const sigset_t *stop)
+{
+	static const struct timespec rest = { .tv_sec = ROUND_S };
+
+	notify_send("READY=1");
+	log_event(LOG_NOTICE, "jobs.started",
+	    LOG_TEXT("spool", jobs->conf->spool_dir),
+	    LOG_TEXT("database", jobs->db == NULL ? "none" : "configured"));
+	do {
+		notify_send("WATCHDOG=1");
+		work(jobs);
+	} while (sigtimedwait(stop, NULL, &rest) < 0);
+	notify_send("STOPPING=1");
+	log_event(LOG_NOTICE, "jobs.stopped", LOG_NUMBER("pid", getpid()));
+}
+
+int
+jobs_run(const struct conf *conf, int count, char **words)
+{
+	struct jobs jobs = { .conf = conf };
+	bool is_once = count == 2 && strcmp(words[1], "--once") == 0;
+	struct db_options options = {
+		.url = conf->secrets.database_url,
+		.role = "waybill_jobs",
+		.name = "waybill-jobs",
+		.connect_ms = conf->database_connect_ms,
+		.statement_ms = conf->database_command_ms,
+		.recycle_s = conf->database_recycle_s,
+		.echo = conf->database_echo,
+	};
+	sigset_t stop;
+
+	if (count != 1 && !is_once)
+		return CTL_USAGE;
+	log_set_name("waybill-jobs");
+	log_set_priority((enum log_priority)conf->log_priority);
+	(void)sigemptyset(&stop);        /* these three */
+	(void)sigaddset(&stop, SIGTERM); /* cannot */
+	(void)sigaddset(&stop, SIGINT);  /* fail */
+	if (sigprocmask(SIG_BLOCK, &stop, NULL) != 0)
+		log_fatal("jobs.start", strerror(errno));
+	if (*options.url != '\0')
+		jobs.db = db_new(&options);
+	if (is_once)
+		work(&jobs);
+	else
+		work_until_stopped(&jobs, &stop);
+	if (jobs.db != NULL)
+		db_close(jobs.db);
+	return is_once && jobs.has_failed ? CTL_FAILED : CTL_OK;
+}

@@ -1,0 +1,193 @@
+/*
+ * waybill key: gateway keys are made, listed and revoked here.
+ *
+ * A key is "wb_" and 256 random bits.  It is printed once, alone on stdout, and
+ * is nowhere after that: the database keeps its SHA-256, enough for a secret that
+ * nobody can guess, and its first characters, so that people can tell them apart.
+ */
+#include "ctl/commands.h"
+#include "ctl/session.h"
+#include "ctl/table.h"
+#include "shared/clock.h"
+#include "shared/hmac.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	RANDOM_BYTES = 32,
+	KEY_BYTES = 3 + 43, /* "wb_" and base64url of 32 bytes */
+	PREFIX_BYTES = 11,
+	LIMIT_MS = 10000,
+};
+
+struct wish {
+	const char *name;
+	const char *mode;
+	const char *scopes;
+};
+
+/* RFC 4648, section 5, without padding. */
+static void
+write_key(char key[KEY_BYTES + 1])
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	unsigned char bits[RANDOM_BYTES + 1] = { 0 };
+	size_t at = 3;
+
+	hmac_random(bits, RANDOM_BYTES);
+	memcpy(key, "wb_", at);
+	for (size_t bit = 0; at < KEY_BYTES; bit += 6) {
+		unsigned two = (unsigned)bits[bit / 8] << 8 | bits[bit / 8 + 1];
+
+		key[at++] = digits[two >> (10 - bit % 8) & 63];
+	}
+	key[at] = '\0';
+	explicit_bzero(bits, sizeof(bits));
+}
+
+static bool
+read_wish(int count, char **words, struct wish *wish)
+{
+	static const struct option options[] = {
+		{ "name", required_argument, NULL, 'n' },
+		{ "mode", required_argument, NULL, 'm' },
+		{ "scopes", required_argument, NULL, 's' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(count, words, "", options, NULL)) != -1)
+		if (option == 'n')
+			wish->name = optarg;
+		else if (option == 'm')
+			wish->mode = optarg;
+		else if (option == 's')
+			wish->scopes = optarg;
+		else
+			return false;
+	return optind == count && wish->name != NULL && *wish->name != '\0' &&
+	    wish->mode != NULL && wish->scopes != NULL &&
+	    (strcmp(wish->mode, "test") == 0 ||
+		strcmp(wish->mode, "production") == 0);
+}
+
+static int
+create(const struct conf *conf, int count, char **words)
+{
+	struct wish wish = { .name = NULL };
+	struct db *db;
+	unsigned char digest[SHA256_BYTES];
+	char key[KEY_BYTES + 1];
+	char prefix[PREFIX_BYTES + 1] = "";
+	int status = CTL_OK;
+
+	if (!read_wish(count, words, &wish))
+		return CTL_USAGE;
+	db = session_open(conf, "waybill_owner", LIMIT_MS);
+	if (db == NULL)
+		return CTL_FAILED;
+	write_key(key);
+	hmac_sha256(key, KEY_BYTES, digest);
+	memcpy(prefix, key, PREFIX_BYTES);
+	const struct db_value values[] = { db_bytes(digest, sizeof(digest)),
+		db_text(prefix), db_text(wish.name), db_text(wish.mode),
+		db_text(wish.scopes) };
+	const struct db_call call = { .function = "admin.create_key",
+		.values = values,
+		.count = 5,
+		.deadline_ms = clock_ms() + LIMIT_MS };
+	if (db_call(db, &call, NULL, NULL) != DB_OK)
+		status = session_failed(db, "the key was not made");
+	else
+		(void)printf("%s\n", key); /* main looks at the end */
+	explicit_bzero(key, sizeof(key));
+	db_close(db);
+	return status;
+}
+
+static int
+list(const struct conf *conf, int count, char **words)
+{
+	const struct db_call call = { .function = "admin.keys",
+		.deadline_ms = clock_ms() + LIMIT_MS,
+		.is_read = true };
+	struct db *db;
+	int status = CTL_OK;
+
+	(void)words; /* there are none but the name */
+	if (count != 1)
+		return CTL_USAGE;
+	db = session_open(conf, "waybill_owner", LIMIT_MS);
+	if (db == NULL)
+		return CTL_FAILED;
+	if (table_print(db, &call) != DB_OK)
+		status = session_failed(db, "the keys cannot be read");
+	db_close(db);
+	return status;
+}
+
+static bool
+tell_revoked(void *context, const struct db_row *row)
+{
+	int *revoked = context;
+	const char *prefix = NULL;
+
+	for (int i = 0; i < db_columns(row); i++)
+		if (strcmp(db_column_name(row, i), "prefix") == 0)
+			prefix = db_column(row, i, NULL);
+	(void)printf("revoked %s\n", prefix == NULL ? "" : prefix);
+	++*revoked;
+	return true;
+}
+
+static int
+revoke(const struct conf *conf, int count, char **words)
+{
+	struct db *db;
+	int revoked = 0;
+	int status = CTL_OK;
+
+	if (count != 2)
+		return CTL_USAGE;
+	db = session_open(conf, "waybill_owner", LIMIT_MS);
+	if (db == NULL)
+		return CTL_FAILED;
+	const struct db_value value = db_text(words[1]);
+	const struct db_call call = { .function = "admin.revoke_key",
+		.values = &value,
+		.count = 1,
+		.deadline_ms = clock_ms() + LIMIT_MS };
+	if (db_call(db, &call, tell_revoked, &revoked) != DB_OK) {
+		status = session_failed(db, "no key was revoked");
+	} else if (revoked == 0) {
+		(void)fprintf(stderr,
+		    "waybill: no live key begins with or "
+		    "has the id %s\n",
+		    words[1]);
+		status = CTL_FAILED;
+	}
+	db_close(db);
+	return status;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct conf *, int count, char **words);
+} actions[] = {
+	{ "create", create },
+	{ "list", list },
+	{ "revoke", revoke },
+};
+
+int
+key_run(const struct conf *conf, int count, char **words)
+{
+	for (size_t i = 0; count > 1 && i < sizeof(actions) / sizeof(*actions);
+	     i++)
+		if (strcmp(actions[i].name, words[1]) == 0)
+			return actions[i].run(conf, count - 1, words + 1);
+	return CTL_USAGE;
+}

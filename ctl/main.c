@@ -1,0 +1,160 @@
+/*
+ * waybill [-c FILE] COMMAND: the operator's program.
+ *
+ * Reads the command line and the configuration and gives the rest to a command
+ * of THE TABLE, from which the help is printed too.  Exit status: 0 done, 1
+ * failed, 2 asked wrongly.
+ */
+#include "ctl/commands.h"
+#include "shared/buf.h"
+#include "shared/log.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ERROR_MAX_BYTES = 4096 };
+
+static const char default_file[] = "/etc/waybill/waybill.conf";
+
+static int help_run(const struct conf *, int count, char **words);
+static int version_run(const struct conf *, int count, char **words);
+
+/* clang-format off */
+static const struct command {
+	const char *name;
+	const char *usage;
+	const char *help;
+	int (*run)(const struct conf *, int count, char **words);
+	bool needs_conf;
+} commands[] = {
+	{ "migrate", "[up|down|status|history|verify]",
+	  "bring the database up to date (up), or one version back (down)",
+	  migrate_run, true },
+	{ "key", "create --name NAME --mode test|production --scopes LIST",
+	  "make a gateway key and print it, once; LIST of read,write,admin",
+	  key_run, true },
+	{ "key", "list", "show all keys, but never their secret part",
+	  key_run, true },
+	{ "key", "revoke PREFIX|ID", "end a key", key_run, true },
+	{ "refresh", "", "refresh the analytics views, keep the partitions",
+	  refresh_run, true },
+	{ "jobs", "[--once]", "bring the spool into the database, for ever",
+	  jobs_run, true },
+	{ "config", "", "show the configuration in effect, secrets masked",
+	  config_run, true },
+	{ "version", "", "show the version", version_run, false },
+	{ "help", "", "show this", help_run, false },
+};
+
+/* clang-format on */
+
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static void
+print_help(FILE *to)
+{
+	(void)fprintf(to, "usage: waybill [-c FILE] COMMAND\n\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		(void)fprintf(to, "  %s %s\n      %s\n", commands[i].name,
+		    commands[i].usage, commands[i].help);
+	(void)fprintf(to,
+	    "\nFILE is %s unless said otherwise.  Exit status: 0 done, 1 "
+	    "failed,\n2 asked wrongly.\n",
+	    default_file);
+}
+
+static int
+help_run(const struct conf *conf, int count, char **words)
+{
+	(void)conf, (void)count, (void)words; /* the table's shape */
+	print_help(stdout);
+	return CTL_OK;
+}
+
+static int
+version_run(const struct conf *conf, int count, char **words)
+{
+	(void)conf, (void)words; /* the table's shape */
+	if (count != 1)
+		return CTL_USAGE;
+	(void)printf("waybill %s\n", WAYBILL_VERSION);
+	return CTL_OK;
+}
+
+static const struct command *
+find_command(const char *name)
+{
+	for (size_t i = 0; name != NULL && i < COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* The command and its words start at argv[optind]; false: asked wrongly. */
+static bool
+read_options(int argc, char **argv, const char **file)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	*file = access(default_file, F_OK) == 0 ? default_file : NULL;
+	/* "+": the options of a command are its own. */
+	while ((option = getopt_long(argc, argv, "+c:h", options, NULL)) != -1)
+		if (option == 'c') {
+			*file = optarg;
+		} else if (option == 'h') {
+			print_help(stdout);
+			exit(CTL_OK);
+		} else {
+			return false;
+		}
+	return true;
+}
+
+static int
+run(const struct command *command, const char *file, int count, char **words)
+{
+	struct conf conf;
+	struct buf error;
+	int status;
+
+	buf_init(&error, ERROR_MAX_BYTES);
+	if (command->needs_conf && !conf_load(&conf, file, &error)) {
+		(void)fprintf(stderr, "waybill: %s\n", error.data);
+		return CTL_FAILED;
+	}
+	optind = 0; /* glibc: begin anew */
+	status = command->run(&conf, count, words);
+	/* What was printed counts only when it arrived. */
+	if (fflush(stdout) != 0 && status == CTL_OK) {
+		perror("waybill");
+		status = CTL_FAILED;
+	}
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct command *command = NULL;
+	const char *file;
+	int status = CTL_USAGE;
+
+	log_set_name("waybill");
+	/* The commands say themselves what went wrong. */
+	log_set_priority(LOG_CRITICAL);
+	if (read_options(argc, argv, &file))
+		command = find_command(argv[optind]);
+	if (command != NULL)
+		status = run(command, file, argc - optind, argv + optind);
+	if (status == CTL_USAGE)
+		print_help(stderr);
+	return status;
+}

@@ -1,0 +1,18 @@
+/*
+ * The connection of a command, and how its failures are told.
+ */
+#ifndef WAYBILL_SESSION_H
+#define WAYBILL_SESSION_H
+
+#include "shared/conf.h"
+#include "shared/db.h"
+
+/* A handle for `role` (NULL: as the URL says) whose statements may take
+ * `limit_ms` (0: any time).  NULL, and a message, when no database is
+ * configured. */
+struct db *session_open(const struct conf *, const char *role, int limit_ms);
+
+/* Tells on stderr what failed and why; returns the exit status. */
+int session_failed(const struct db *, const char *what);
+
+#endif
