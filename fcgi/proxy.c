@@ -208,7 +208,9 @@ send_up(struct passage *passage)
 		.header_count = passage->up_count,
 		.body = rq->body.data,
 		.body_bytes = rq->body.len,
-		.has_body = rq->body.len > 0 || passage->is_write,
+		/* A HEAD with content means nothing (RFC 9110, 9.3.2). */
+		.has_body =
+		    passage->is_write || (rq->body.len > 0 && !rq->is_head),
 		.spends_money = target_spends_money(rq->method, rq->path),
 		.deadline_ms =
 		    rq->started_us / 1000 + rq->service->pool->upstream_ms,
