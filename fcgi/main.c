@@ -73,6 +73,7 @@ main(int argc, char **argv)
 	buf_init(&error, ERROR_MAX_BYTES);
 	if (!conf_load(&conf, arguments.file, &error)) {
 		(void)fprintf(stderr, "waybill-fcgi: %s\n", error.data);
+		buf_free(&error);
 		return EXIT_FAILURE;
 	}
 	if (arguments.is_test)

@@ -62,6 +62,7 @@ struct reload {
 
 struct supervisor {
 	const struct supervisor_start *start;
+	const char *board_path;
 	struct listen listen;
 	struct crew *crew;
 	int signal_fd;
@@ -472,8 +473,8 @@ prepare(struct supervisor *sv, const struct supervisor_start *start)
 	if (pipe2(sv->report_fds, O_NONBLOCK | O_CLOEXEC) != 0)
 		log_fatal("supervisor.pipe", strerror(errno));
 	/* Room for those that still answer while others replace them. */
-	board = scoreboard_create(
-	    pool_scoreboard_path(start->pool, start->conf), 2 * sv->limit + 2);
+	sv->board_path = pool_scoreboard_path(start->pool, start->conf);
+	board = scoreboard_create(sv->board_path, 2 * sv->limit + 2);
 	scoreboard_set_size(board, sv->base, sv->limit);
 	sv->crew = crew_new(&(struct crew_options){
 	    .conf = start->conf,
@@ -492,7 +493,7 @@ prepare(struct supervisor *sv, const struct supervisor_start *start)
 int
 supervisor_run(const struct supervisor_start *start)
 {
-	struct supervisor sv = { .start = start };
+	static struct supervisor sv;
 
 	prepare(&sv, start);
 	do {
@@ -500,7 +501,7 @@ supervisor_run(const struct supervisor_start *start)
 		wait_for_something(&sv);
 	} while (!sv.is_told || crew_count(sv.crew).all > 0);
 	/* Also when it is gone already: nothing is left to do about it. */
-	(void)unlink(pool_scoreboard_path(start->pool, start->conf));
+	(void)unlink(sv.board_path);
 	log_event(LOG_NOTICE, "supervisor.end",
 	    LOG_NUMBER("took_ms", clock_ms() - sv.stop_ms));
 	return EXIT_SUCCESS;
