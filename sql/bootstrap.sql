@@ -242,6 +242,7 @@ as $$
     left join pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
     where a.attnum > 0
         and not a.attisdropped
+        and r.relkind in ('r', 'p')
     union all
     select 'view ' || r.name, pg_get_viewdef(r.oid)
     from relations r
