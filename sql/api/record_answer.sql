@@ -15,7 +15,6 @@ declare
     v_digest bytea := sha256(p_body);
     v_read record;
     v_bodies text[];
-    v_flaw text;
 begin
     documents := 0;
     if octet_length(p_body) = 0 or exists (
@@ -25,37 +24,28 @@ begin
         return;
     end if;
     v_read := waybill.read_json(p_body);
-    v_flaw := v_read.flaw;
-    if v_flaw is null then
-        if waybill.has_secrets(v_read.body, p_path) then
-            v_read.doc := waybill.blank_secrets(v_read.doc);
-            v_read.body := v_read.doc::text;
-        end if;
-        if jsonb_typeof(v_read.doc) <> 'object'
-            or not v_read.doc ?| array['object', 'id']
-        then
-            v_bodies := array(select waybill.list_elements(v_read.body::json));
-        end if;
-        begin
-            if v_bodies is null or v_bodies = '{}' then
-                documents := waybill.record_documents(array[v_read.body],
-                    array[v_digest], p_mode, p_method, p_path, p_query,
-                    p_status, p_request_id);
-            else
-                documents := waybill.record_documents(v_bodies, array(
-                    select sha256(convert_to(b.body, 'UTF8'))
-                    from unnest(v_bodies) as b (body)), p_mode, p_method,
-                    p_path, p_query, p_status, p_request_id);
-            end if;
-            return;
-        exception
-            when data_exception or integrity_constraint_violation
-                or program_limit_exceeded then
-                v_flaw := sqlerrm;
-        end;
+    if v_read.flaw is not null then
+        documents := waybill.keep_raw(p_body, v_read.flaw, p_mode, p_method,
+            p_path, p_query, p_status, p_request_id);
+        return;
     end if;
-    documents := waybill.keep_raw(p_body, v_flaw, p_mode, p_method, p_path,
-        p_query, p_status, p_request_id);
+    if waybill.has_secrets(p_path, v_read.doc ->> 'object', v_read.body) then
+        v_read.doc := waybill.blank_secrets(v_read.doc);
+        v_read.body := v_read.doc::text;
+    end if;
+    if jsonb_typeof(v_read.doc) = 'array'
+        or not v_read.doc ?| array['object', 'id']
+    then
+        v_bodies := array(select waybill.list_elements(v_read.body::json));
+    end if;
+    if cardinality(v_bodies) > 0 then
+        documents := waybill.record_list(v_bodies, p_mode, p_method, p_path,
+            p_query, p_status, p_request_id);
+    else
+        documents := waybill.record_document(v_digest, v_read.body,
+            v_read.doc, p_mode, p_method, p_path, p_query, p_status,
+            p_request_id);
+    end if;
 end
 $$;
 revoke all on function api.record_answer(

@@ -13,8 +13,8 @@ begin
     insert into waybill.documents (digest, mode, raw, flaw, method, path,
         query, status, request_id)
     values (sha256(p_body), waybill.to_mode(null, p_mode),
-        case when not waybill.has_secrets(
-            encode(p_body, 'escape'), p_path) then p_body end,
+        case when not waybill.has_secrets(p_path, null,
+            encode(p_body, 'escape')) then p_body end,
         coalesce(p_flaw, 'unreadable'), p_method, left(p_path, 1000),
         p_query, p_status, p_request_id)
     on conflict do nothing;

@@ -7,21 +7,29 @@ returns void
 language plpgsql
 as $$
 declare
+    v_doc jsonb;
+    v_keys text[];
     v_lock integer;
 begin
+    foreach v_doc in array p_docs loop
+        v_keys := v_keys || array[v_doc ->> 'tracking_code',
+            case v_doc ->> 'object' when 'Tracker' then v_doc ->> 'shipment_id'
+                else v_doc ->> 'id' end];
+        case v_doc ->> 'object'
+        when 'Batch' then
+            v_keys := v_keys || array(
+                select i.id #>> '{}'
+                from jsonb_path_query(v_doc, '$.shipments[*].id') as i (id));
+        when 'Refund' then
+            v_keys := array_append(v_keys, v_doc ->> 'shipment_id');
+        else
+            null;
+        end case;
+    end loop;
     for v_lock in
         select distinct hashtext(k.key) & 1023
-        from unnest(p_docs) as d (doc)
-        cross join lateral (values (d.doc ->> 'tracking_code'),
-            (case d.doc ->> 'object' when 'Shipment' then d.doc ->> 'id'
-                else d.doc ->> 'shipment_id' end)) as k (key)
+        from unnest(v_keys) as k (key)
         where k.key is not null
-        union
-        select hashtext(i.id #>> '{}') & 1023
-        from unnest(p_docs) as d (doc)
-        cross join lateral jsonb_path_query(d.doc, '$.shipments[*].id')
-            as i (id)
-        where d.doc ->> 'object' = 'Batch'
         order by 1
     loop
         perform pg_advisory_xact_lock(hashtext('waybill.objects'), v_lock);

@@ -9,8 +9,7 @@ begin
         name, company, street1, street2, city, state, zip, country, phone,
         email, verifications, is_residential, carrier_facility, federal_tax_id,
         state_tax_id, mode, doc_updated_at, doc_richness, doc_digest)
-    select waybill.easypost_uuid(t.created_at, d.easypost_id),
-        d.easypost_id, coalesce(t.created_at, d.updated_at), d.updated_at,
+    select d.id, d.easypost_id, d.created_at, d.updated_at,
         d.doc ->> 'name', d.doc ->> 'company', d.doc ->> 'street1',
         d.doc ->> 'street2', waybill.to_brief(d.doc ->> 'city', 400),
         waybill.to_brief(d.doc ->> 'state', 400), d.doc ->> 'zip',
@@ -22,8 +21,6 @@ begin
         d.doc ->> 'state_tax_id', waybill.to_mode(d.doc ->> 'mode', p_mode),
         d.updated_at, d.richness, d.digest
     from waybill.distinct_documents(p_docs) d
-    cross join lateral (select waybill.to_time(d.doc ->> 'created_at'))
-        as t (created_at)
     where not exists (
         select from waybill.addresses k
         where k.easypost_id = d.easypost_id

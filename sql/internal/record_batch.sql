@@ -6,7 +6,6 @@ language plpgsql
 as $$
 declare
     v_id text := waybill.to_key(p_doc ->> 'id');
-    v_created timestamptz := waybill.to_time(p_doc ->> 'created_at');
     v_state text := waybill.to_brief(p_doc ->> 'state', 200);
     v_count jsonb := p_doc -> 'status';
     v_done integer := coalesce(
@@ -30,8 +29,7 @@ begin
         queued_for_purchase_count, creation_failed_count,
         postage_purchased_count, postage_purchase_failed_count,
         doc_updated_at, doc_richness, doc_digest)
-    values (waybill.easypost_uuid(v_created, v_id), v_id, 'easypost_batch',
-        coalesce(v_created, v.updated_at), v_created,
+    values (v.id, v_id, 'easypost_batch', v.created_at, v.created_at,
         case when v_is_final then v.updated_at end,
         coalesce(v_state, 'unknown'),
         coalesce(waybill.to_count(p_doc ->> 'num_shipments'), 0),

@@ -10,8 +10,7 @@ begin
         customs_signer, non_delivery_option, restriction_type,
         restriction_comments, customs_items, eel_pfc, mode,
         doc_updated_at, doc_richness, doc_digest)
-    select waybill.easypost_uuid(t.created_at, d.easypost_id),
-        d.easypost_id, coalesce(t.created_at, d.updated_at), d.updated_at,
+    select d.id, d.easypost_id, d.created_at, d.updated_at,
         d.doc ->> 'contents_type', d.doc ->> 'contents_explanation',
         waybill.to_flag(d.doc ->> 'customs_certify'),
         d.doc ->> 'customs_signer', d.doc ->> 'non_delivery_option',
@@ -20,8 +19,6 @@ begin
         waybill.to_mode(d.doc ->> 'mode', p_mode),
         d.updated_at, d.richness, d.digest
     from waybill.distinct_documents(p_docs) d
-    cross join lateral (select waybill.to_time(d.doc ->> 'created_at'))
-        as t (created_at)
     where not exists (
         select from waybill.customs_infos k
         where k.easypost_id = d.easypost_id

@@ -1,51 +1,62 @@
--- Trackers, refunds, batches and shipments, which depend on each other: first
--- each one's own row, then every shipment that one of them touched.
+-- Trackers, refunds, batches and shipments, which depend on each other: each
+-- one's own row, then every other shipment that one of them touched.
 create or replace function waybill.record_journeys(p_docs jsonb[], p_mode text)
 returns void
 language plpgsql
 as $$
 declare
+    v_doc jsonb;
+    v_key text;
+    v_id uuid;
     v_keys text[];
     v_ids uuid[];
     v_touched uuid[];
-    v_object record;
+    v_linked uuid[];
 begin
-    select array_agg(k.key), array_agg(k.id)
-    into v_keys, v_ids
-    from (
-        select distinct on (1) d.doc ->> 'id',
-            coalesce((
-                select s.id from waybill.shipments s
-                where s.easypost_id = d.doc ->> 'id'),
-                waybill.easypost_uuid(
-                    waybill.to_time(d.doc ->> 'created_at'), d.doc ->> 'id'))
-        from unnest(p_docs) as d (doc)
-        where d.doc ->> 'object' = 'Shipment'
-            and waybill.to_key(d.doc ->> 'id') is not null
-        order by 1, d.doc ->> 'created_at') as k (key, id);
-    for v_object in
-        select d.doc ->> 'object' as kind, d.doc ->> 'id' as key, d.doc
-        from unnest(p_docs) as d (doc)
-        where waybill.to_key(d.doc ->> 'id') is not null
-        order by array_position(array['Tracker', 'Refund', 'Batch'],
-            d.doc ->> 'object') nulls last, 2
-    loop
-        v_touched := v_touched || case v_object.kind
-            when 'Tracker' then waybill.record_tracker(v_object.doc, p_mode,
-                v_keys, v_ids)
-            when 'Refund' then array[waybill.record_refund(v_object.doc,
-                p_mode)]
-            when 'Batch' then waybill.record_batch(v_object.doc, p_mode)
-            else waybill.record_shipment(v_object.doc, p_mode,
-                v_ids[array_position(v_keys, v_object.key)])
-            end;
+    foreach v_doc in array p_docs loop
+        v_key := waybill.to_key(v_doc ->> 'id');
+        if v_doc ->> 'object' = 'Shipment' and v_key is not null then
+            select s.id into v_id
+            from waybill.shipments s
+            where s.easypost_id = v_key;
+            v_keys := v_keys || v_key;
+            v_ids := v_ids || coalesce(v_id, waybill.easypost_uuid(
+                waybill.to_time(v_doc ->> 'created_at'), v_key));
+        end if;
     end loop;
-    -- those of the document itself were settled when they were written
-    perform waybill.settle_shipment(t.id)
-    from (
-        select distinct u.id
-        from unnest(v_touched) as u (id)
-        where u.id is not null
-        order by 1) t;
+    foreach v_doc in array p_docs loop
+        continue when waybill.to_key(v_doc ->> 'id') is null;
+        case v_doc ->> 'object'
+        when 'Tracker' then
+            v_touched := v_touched || waybill.record_tracker(v_doc, p_mode,
+                v_keys, v_ids);
+        when 'Refund' then
+            v_touched := v_touched || waybill.record_refund(v_doc, p_mode);
+        when 'Batch' then
+            v_touched := v_touched || waybill.record_batch(v_doc, p_mode);
+        else
+            null;
+        end case;
+    end loop;
+    foreach v_doc in array p_docs loop
+        v_key := waybill.to_key(v_doc ->> 'id');
+        if v_doc ->> 'object' = 'Shipment' and v_key is not null then
+            v_linked := v_linked || waybill.record_shipment(v_doc, p_mode,
+                v_ids[array_position(v_keys, v_key)]);
+        end if;
+    end loop;
+    if v_touched is not null or v_linked is not null then
+        -- the shipments of these documents have just looked for themselves
+        perform waybill.settle_shipment(t.id)
+        from (
+            select u.id
+            from unnest(v_touched) as u (id)
+            where u.id <> all (coalesce(v_ids, '{}'))
+            union
+            select u.id
+            from unnest(v_linked) as u (id)
+            where u.id is not null
+            order by 1) t;
+    end if;
 end
 $$;

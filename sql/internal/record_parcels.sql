@@ -7,8 +7,7 @@ begin
     insert into waybill.parcels as p (id, easypost_id, created_at, updated_at,
         length, width, height, weight, predefined_package, mode,
         doc_updated_at, doc_richness, doc_digest)
-    select waybill.easypost_uuid(t.created_at, d.easypost_id),
-        d.easypost_id, coalesce(t.created_at, d.updated_at), d.updated_at,
+    select d.id, d.easypost_id, d.created_at, d.updated_at,
         nullif(waybill.to_number(d.doc ->> 'length'), 0),
         nullif(waybill.to_number(d.doc ->> 'width'), 0),
         nullif(waybill.to_number(d.doc ->> 'height'), 0),
@@ -17,8 +16,6 @@ begin
         waybill.to_mode(d.doc ->> 'mode', p_mode),
         d.updated_at, d.richness, d.digest
     from waybill.distinct_documents(p_docs) d
-    cross join lateral (select waybill.to_time(d.doc ->> 'created_at'))
-        as t (created_at)
     where not exists (
         select from waybill.parcels k
         where k.easypost_id = d.easypost_id

@@ -9,8 +9,7 @@ begin
         retail_rate, currency, delivery_days, delivery_date,
         delivery_date_guaranteed, carrier_account_id,
         doc_updated_at, doc_richness, doc_digest)
-    select waybill.easypost_uuid(t.created_at, d.easypost_id),
-        d.easypost_id, coalesce(t.created_at, d.updated_at), d.updated_at,
+    select d.id, d.easypost_id, d.created_at, d.updated_at,
         waybill.to_mode(d.doc ->> 'mode', p_mode),
         waybill.to_key(d.doc ->> 'shipment_id'), d.doc ->> 'carrier',
         d.doc ->> 'service', waybill.to_number(d.doc ->> 'rate'),
@@ -21,8 +20,6 @@ begin
         waybill.to_flag(d.doc ->> 'delivery_date_guaranteed'),
         d.doc ->> 'carrier_account_id', d.updated_at, d.richness, d.digest
     from waybill.distinct_documents(p_docs) d
-    cross join lateral (select waybill.to_time(d.doc ->> 'created_at'))
-        as t (created_at)
     where not exists (
         select from waybill.rates k
         where k.easypost_id = d.easypost_id

@@ -9,7 +9,6 @@ declare
     v_code text := waybill.to_key(p_doc ->> 'tracking_code');
     v_carrier text := waybill.to_brief(p_doc ->> 'carrier', 200);
     v_mode text := waybill.to_mode(p_doc ->> 'mode', p_mode);
-    v_created timestamptz := waybill.to_time(p_doc ->> 'created_at');
     -- submitted comes before every other state
     v record := waybill.version_of(p_doc,
         case when p_doc ->> 'status' = 'submitted' then 0 else 1 end);
@@ -17,8 +16,7 @@ begin
     insert into waybill.refunds as r (id, easypost_id, created_at, updated_at,
         mode, status, tracking_code, carrier, confirmation_number,
         shipment_easypost_id, doc_updated_at, doc_richness, doc_digest)
-    values (waybill.easypost_uuid(v_created, v_id), v_id,
-        coalesce(v_created, v.updated_at), v.updated_at, v_mode,
+    values (v.id, v_id, v.created_at, v.updated_at, v_mode,
         waybill.to_brief(p_doc ->> 'status', 200), v_code, v_carrier,
         p_doc ->> 'confirmation_number', v_shipment,
         v.updated_at, v.richness, v.digest)

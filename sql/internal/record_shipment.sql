@@ -27,8 +27,13 @@ begin
         perform waybill.settle_shipment(p_id);
         return null;
     end if;
-    perform waybill.write_shipment(p_id, v_key, p_doc, p_mode,
-        v_new.updated_at, v_new.richness, v_new.digest);
+    if v_is_new then
+        perform waybill.insert_shipment(p_id, v_key, p_doc, p_mode,
+            v_new.updated_at, v_new.richness, v_new.digest);
+    else
+        perform waybill.update_shipment(p_id, v_key, p_doc, p_mode,
+            v_new.updated_at, v_new.richness, v_new.digest);
+    end if;
     if v_is_new or v_old.doc_tracking_code
             is distinct from waybill.to_key(p_doc ->> 'tracking_code')
         or v_old.doc_carrier is distinct from waybill.to_brief(

@@ -2,16 +2,14 @@
 create or replace function waybill.shipment_columns(
     p_doc jsonb, p_mode text, p_updated_at timestamptz,
     out created_at timestamptz, out mode text, out reference text,
-    out from_address_id uuid, out to_address_id uuid,
-    out return_address_id uuid, out buyer_address_id uuid, out parcel_id uuid,
-    out customs_info_id uuid, out selected_rate_id text, out rates_data json,
+    out selected_rate_id text, out rates_data json,
     out base_cost numeric, out total_cost numeric, out insurance numeric,
     out currency text, out service text, out delivery_days integer,
     out delivery_date timestamptz, out weight numeric, out is_return boolean,
     out order_id text, out label_url text, out purchased_at timestamptz,
-    out promised_at timestamptz, out from_address json, out to_address json,
-    out parcel json, out doc_status text, out doc_tracking_code text,
-    out doc_carrier text, out doc_refund_status text, out doc_batch_id text,
+    out promised_at timestamptz, out doc_status text,
+    out doc_tracking_code text, out doc_carrier text,
+    out doc_refund_status text, out doc_batch_id text,
     out doc_batch_status text)
 language plpgsql
 stable
@@ -26,36 +24,30 @@ begin
     insurance := waybill.to_number(p_doc ->> 'insurance');
     is_return := waybill.to_flag(p_doc ->> 'is_return');
     order_id := waybill.to_key(p_doc ->> 'order_id');
-    label_url := p_doc -> 'postage_label' ->> 'label_url';
     doc_status := coalesce(waybill.to_brief(p_doc ->> 'status', 200),
         'unknown');
     doc_tracking_code := waybill.to_key(p_doc ->> 'tracking_code');
     doc_refund_status := p_doc ->> 'refund_status';
     doc_batch_id := waybill.to_key(p_doc ->> 'batch_id');
     doc_batch_status := p_doc ->> 'batch_status';
+    currency := waybill.to_currency(p_doc -> 'options' ->> 'currency');
+    weight := nullif(waybill.to_number(p_doc -> 'parcel' ->> 'weight'), 0);
+    rates_data := case jsonb_typeof(p_doc -> 'rates') when 'array'
+        then (p_doc -> 'rates')::text::json end;
+    if v_rate ->> 'rate' is null then
+        return; -- no postage was bought yet: no carrier, no cost, no promise
+    end if;
+    label_url := p_doc -> 'postage_label' ->> 'label_url';
+    purchased_at := waybill.to_time(p_doc -> 'postage_label' ->> 'created_at');
     doc_carrier := waybill.to_brief(v_rate ->> 'carrier', 200);
     service := waybill.to_brief(v_rate ->> 'service', 200);
     selected_rate_id := waybill.to_key(v_rate ->> 'id');
     base_cost := waybill.to_number(v_rate ->> 'rate');
     total_cost := coalesce(waybill.fees_total(p_doc -> 'fees'), base_cost);
-    currency := coalesce(waybill.to_currency(v_rate ->> 'currency'),
-        waybill.to_currency(p_doc -> 'options' ->> 'currency'));
+    currency := coalesce(waybill.to_currency(v_rate ->> 'currency'), currency);
     delivery_days := waybill.to_count(v_rate ->> 'delivery_days');
     delivery_date := waybill.to_time(v_rate ->> 'delivery_date');
-    purchased_at := waybill.to_time(p_doc -> 'postage_label' ->> 'created_at');
     promised_at := coalesce(delivery_date,
         purchased_at + delivery_days * interval '1 day');
-    rates_data := case jsonb_typeof(p_doc -> 'rates') when 'array'
-        then (p_doc -> 'rates')::text::json end;
-    weight := nullif(waybill.to_number(p_doc -> 'parcel' ->> 'weight'), 0);
-    select l.from_address_id, l.to_address_id, l.return_address_id,
-        l.buyer_address_id, l.parcel_id, l.customs_info_id
-    into from_address_id, to_address_id, return_address_id, buyer_address_id,
-        parcel_id, customs_info_id
-    from waybill.shipment_links(p_doc) l;
-    from_address := waybill.address_json(p_doc -> 'from_address',
-        from_address_id);
-    to_address := waybill.address_json(p_doc -> 'to_address', to_address_id);
-    parcel := waybill.parcel_json(p_doc -> 'parcel', parcel_id);
 end
 $$;

@@ -4,10 +4,12 @@ create or replace function waybill.shipment_links(
     p_doc jsonb,
     out from_address_id uuid, out to_address_id uuid,
     out return_address_id uuid, out buyer_address_id uuid, out parcel_id uuid,
-    out customs_info_id uuid)
-language sql
+    out customs_info_id uuid, out from_address json, out to_address json,
+    out parcel json)
+language plpgsql
 stable
 as $$
+begin
     select (select a.id from waybill.addresses a
             where a.easypost_id = p_doc -> 'from_address' ->> 'id'),
         (select a.id from waybill.addresses a
@@ -20,4 +22,11 @@ as $$
             where p.easypost_id = p_doc -> 'parcel' ->> 'id'),
         (select c.id from waybill.customs_infos c
             where c.easypost_id = p_doc -> 'customs_info' ->> 'id')
+    into from_address_id, to_address_id, return_address_id, buyer_address_id,
+        parcel_id, customs_info_id;
+    from_address := waybill.address_json(p_doc -> 'from_address',
+        from_address_id);
+    to_address := waybill.address_json(p_doc -> 'to_address', to_address_id);
+    parcel := waybill.parcel_json(p_doc -> 'parcel', parcel_id);
+end
 $$;

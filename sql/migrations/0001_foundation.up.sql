@@ -48,23 +48,28 @@ $$;
 
 -- The key of an object of EasyPost: its creation time, and 74 bits of a hash
 -- of its id.  Two workers that see the same new object make the same key.  A
--- time that cannot be true would make partitions nobody has: 2010 stands for it.
+-- time that cannot be true would need partitions that nobody has: 2010 stands
+-- for it.
+-- Not in SQL: where that is not inlined it is planned anew with each call.
 create function waybill.easypost_uuid(p_created_at timestamptz, p_id text)
 returns uuid
-language sql
+language plpgsql
 stable
 parallel safe
 as $$
-    select (lpad(to_hex((date_part('epoch', case
-                when p_created_at >= '2010-01-01 00:00:00+00'
-                    and p_created_at < now() + interval '1 day'
-                then p_created_at
-                else '2010-01-01 00:00:00+00' end) * 1000)::bigint), 12, '0')
-            || '7' || left(h.hex, 3)
-            || translate(substr(h.hex, 4, 1), '0123456789abcdef',
-                '89ab89ab89ab89ab')
-            || substr(h.hex, 5, 15))::uuid
-    from md5(p_id) as h (hex)
+declare
+    v_hash text := md5(p_id);
+    v_at timestamptz := timestamptz '2010-01-01 00:00:00+00';
+begin
+    if p_created_at > v_at and p_created_at < now() + interval '1 day' then
+        v_at := p_created_at;
+    end if;
+    return (lpad(to_hex((date_part('epoch', v_at) * 1000)::bigint), 12, '0')
+        || '7' || left(v_hash, 3)
+        || translate(substr(v_hash, 4, 1), '0123456789abcdef',
+            '89ab89ab89ab89ab')
+        || substr(v_hash, 5, 15))::uuid;
+end
 $$;
 
 create table waybill.partition_rules (
