@@ -1131,6 +1131,9 @@ def test_signature_is_over_the_raw_bytes_with_a_decomposed_secret(api, receiver,
     key = unicodedata.normalize("NFKD", secret).encode()
     assert headers["X-Hmac-Signature"] == "hmac-sha256-hex=" \
         + hmac.new(key, body, hashlib.sha256).hexdigest()
+    second = f"{headers['X-Timestamp']}POST{headers['X-Path']}".encode() + body
+    assert headers["X-Hmac-Signature-V2"] == "hmac-sha256-hex=" \
+        + hmac.new(key, second, hashlib.sha256).hexdigest()
     assert headers["X-Shop"] == "one"
     assert headers["Content-Type"] == "application/json"
     assert json.loads(body)["pending_urls"] == [receiver.url]

@@ -26,7 +26,9 @@ CONNECTIONS = 6
 BATCH_EVERY_DAYS = 14
 BATCH_SIZE = 5
 ABROAD_SHARE, RETURN_SHARE, REFUND_SHARE, INSURED_SHARE = 0.10, 0.04, 0.03, 0.12
-CHEAPEST_SHARE = 0.72       # the others want it faster, or from another carrier
+CHEAPEST_SHARE = 0.5        # the others want it faster, or from another carrier
+FAVOURITES = {"USPS": 25, "UPS": 40, "FedEx": 25, "DHLExpress": 30}
+DEAREST = 4                 # times the cheapest rate: nobody pays more
 BAR = 32                    # characters of the progress bar
 TRIES = 3                   # of a call that spends nothing
 
@@ -184,9 +186,13 @@ def choose(shipment, order):
         raise Failed(f"no rates: {shipment['messages'][:2]}")
     if order["wish"] == "cheap":
         return ranked[0]
+    luck = random.Random(order["luck"])
     usable = [rate for rate in ranked
-              if float(rate["rate"]) <= max(3 * float(ranked[0]["rate"]), 20)]
-    return usable[int(order["luck"] * len(usable))]
+              if float(rate["rate"]) <= DEAREST * float(ranked[0]["rate"])]
+    offered = sorted({rate["carrier"] for rate in usable})
+    carrier = luck.choices(offered, [FAVOURITES.get(one, 10) for one in offered])[0]
+    usable = [rate for rate in usable if rate["carrier"] == carrier]
+    return usable[min(int(luck.expovariate(1.2)), len(usable) - 1)]
 
 
 def ship(line, order):

@@ -7,6 +7,7 @@ the server listens.  Ends on SIGTERM and SIGINT with exit status 0.
 
 import argparse
 import os
+import secrets
 import signal
 import ssl
 
@@ -22,7 +23,8 @@ def arguments():
     parser.add_argument("--test-key", default="EZTKsimulator")
     parser.add_argument("--production-key", default="EZAKsimulator")
     parser.add_argument("--latency", choices=("none", "measured"), default="none")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=None, help="the same calls get the "
+                        "same ids, prices and lives; without it no id ever comes twice")
     parser.add_argument("--list-limit", type=int, default=5, metavar="N",
                         help="list requests a second and key; 0: no limit")
     parser.add_argument("--tls-cert")
@@ -32,7 +34,10 @@ def arguments():
     parser.add_argument("--webhook-url")
     parser.add_argument("--webhook-secret")
     parser.add_argument("--webhook-ca")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = secrets.randbits(64)
+    return options
 
 
 def write_port(path, port):

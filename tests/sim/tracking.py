@@ -50,7 +50,7 @@ def for_label(call, shipment, service, days):
 def plan(app, space, tracker, sender, recipient, days, service, now, end=None):
     random = app.store.random
     steps = carriers.life(random, tracker["carrier"], sender, recipient, days or 5,
-                          end or carriers.outcome(random))
+                          end or carriers.outcome(random, tracker["carrier"]))
     space.remember(tracker["id"], steps=steps, sender=sender, recipient=recipient,
                    service=service, days=days or 5)
     expect(app, space, tracker, now)

@@ -15,6 +15,7 @@ import ssl
 import threading
 import time
 import unicodedata
+from email.utils import formatdate
 from urllib.parse import unquote, urlsplit
 
 import objects
@@ -77,6 +78,11 @@ class Job:
             headers[item["name"]] = item["value"]
         if self.secret:
             headers["X-Hmac-Signature"] = signature(self.secret, self.body)
+            # The second scheme travels beside the first one.
+            when, path = formatdate(), parts.path or "/"
+            headers["X-Timestamp"], headers["X-Path"] = when, path
+            headers["X-Hmac-Signature-V2"] = signature(
+                self.secret, f"{when}POST{path}".encode() + self.body)
         for name, value in (self.headers or {}).items():
             headers.pop(name, None)
             if value is not None:
