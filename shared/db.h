@@ -79,7 +79,8 @@ struct db *db_new(const struct db_options *);
  * round trip, tries once more when the first try had no effect or may be
  * repeated (every function in the schema api is idempotent): a broken
  * connection, 40001, 40P01, and plans made stale by a migration (0A000, 42804,
- * 26000, 42883), never after a row was given out.  While the server cannot be
+ * 26000, 42883, XX000), never after a row was given out; and, unless it is a
+ * read, 25006 on a new connection: the server has become a standby.  While the server cannot be
  * reached it is asked at most once per growing pause (100 ms to 5 s) and DB_AWAY
  * comes at once in between. */
 enum db_status db_call(struct db *, const struct db_call *,

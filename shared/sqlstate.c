@@ -19,6 +19,9 @@ static const struct {
 	{ "42804", SQLSTATE_NEW_STATEMENTS }, /* types changed under a plan */
 	{ "26000", SQLSTATE_NEW_STATEMENTS }, /* the statement is gone */
 	{ "42883", SQLSTATE_NEW_STATEMENTS }, /* the arguments changed */
+	/* Under a running deployment a view vanishes between the plan and its
+	 * use: "could not open relation", an internal error. */
+	{ "XX000", SQLSTATE_NEW_STATEMENTS },
 	{ "25006", SQLSTATE_NEW_CONNECTION }, /* became a standby */
 };
 
