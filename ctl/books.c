@@ -1,7 +1,7 @@
 /*
  * Scripts are sent whole, each with its own transaction and its own entry in the
  * books: a connection that breaks in the middle leaves nothing half done, and
- * nothing that is done unnoted.
+ * nothing that is done unnoted; and one that failed can be sent again.
  *
  * Each script asks for the lock again, and checks the version under it
  * (bootstrap.sql): should the connection, and the lock with it, have been lost
@@ -20,6 +20,7 @@ enum {
 	READ_MS = 30 * 1000,
 	LOCK_MS = 310 * 1000,         /* lock_timeout below, and a bit */
 	SCRIPT_MS = 12 * 3600 * 1000, /* an index on a very big table */
+	TRIES = 3,
 	SCRIPT_MAX_BYTES = 64 * 1024 * 1024,
 };
 
@@ -51,6 +52,15 @@ note_progress(void *context, const struct db_row *row)
 	return true;
 }
 
+/* Traffic that goes on meanwhile may cost us a deadlock or a lock. */
+static bool
+is_conflict(const struct db *db)
+{
+	const char *sqlstate = db_error(db)->sqlstate;
+
+	return strcmp(sqlstate, "40P01") == 0 || strcmp(sqlstate, "55P03") == 0;
+}
+
 static bool
 run(struct db *db, const struct buf *script, const char *what)
 {
@@ -61,9 +71,13 @@ run(struct db *db, const struct buf *script, const char *what)
 		(void)fprintf(stderr, "waybill: %s: too much SQL\n", what);
 		return false;
 	}
-	if (db_script(db, script->data, clock_ms() + SCRIPT_MS, note_progress,
-		&progress) == DB_OK)
-		return true;
+	for (int tries = 1; tries <= TRIES; tries++) {
+		if (db_script(db, script->data, clock_ms() + SCRIPT_MS,
+			note_progress, &progress) == DB_OK)
+			return true;
+		if (!is_conflict(db))
+			break;
+	}
 	(void)snprintf(message, sizeof(message),
 	    "%s failed%s%s, nothing was changed", what,
 	    progress.file[0] == '\0' ? "" : " in ", progress.file); /* fits */

@@ -75,14 +75,14 @@ struct db_error {
 struct db *db_new(const struct db_options *);
 
 /* Calls a function, one call of `row` for each row in its order; `row` may be
- * NULL.  Connects when there is no connection, checks a kept one without a
- * round trip, tries once more when the first try had no effect or may be
- * repeated (every function in the schema api is idempotent): a broken
- * connection, 40001, 40P01, and plans made stale by a migration (0A000, 42804,
- * 26000, 42883, XX000), never after a row was given out; and, unless it is a
- * read, 25006 on a new connection: the server has become a standby.  While the server cannot be
- * reached it is asked at most once per growing pause (100 ms to 5 s) and DB_AWAY
- * comes at once in between. */
+ * NULL.  Connects when there is no connection, and checks a kept one without a
+ * round trip.  Tries once more, never after a row was given out, when the first
+ * try had no effect or may be repeated (every function in the schema api is
+ * idempotent): a broken connection; 40001, 40P01; plans made stale by a
+ * migration (0A000, 42804, 26000, 42883, XX000); a server that has become a
+ * standby (25006), unless it is a read.  While the server cannot be reached it
+ * is asked at most once per growing pause (100 ms to 5 s) and DB_AWAY comes at
+ * once in between. */
 enum db_status db_call(struct db *, const struct db_call *,
     db_row_function *row, void *context) __attribute__((warn_unused_result));
 
