@@ -6,6 +6,7 @@
  * deadline of its own, so that an outage is an answer and not a hang.
  */
 #include "fcgi/health.h"
+#include "fcgi/parameter.h"
 #include "fcgi/pool.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
@@ -256,16 +257,14 @@ health_ready(struct request *rq, const void *unused)
 	response_json(rq, 200, out);
 }
 
-void
-health_all(struct request *rq, const void *unused)
+/* All there is to know; false when something is not as it should be. */
+static bool
+add_all(struct buf *out, struct request *rq)
 {
-	const struct conf *conf = rq->service->conf;
 	const struct report report = ask_database(rq);
-	long depth = spool_depth(conf->spool_dir);
-	struct buf *out = response_buf();
-	bool is_ok;
+	long depth = spool_depth(rq->service->conf->spool_dir);
+	bool is_complete;
 
-	(void)unused;
 	(void)buf_addf(out,
 	    "{\"status\":\"success\",\"data\":{\"version\":\"%s\","
 	    "\"uptime_s\":%ld,\"recording\":%s,\"spool\":{\"depth\":",
@@ -278,8 +277,31 @@ health_all(struct request *rq, const void *unused)
 	(void)buf_add_string(out, "},\"database\":{");
 	add_report(out, rq, &report);
 	(void)buf_add_string(out, "},");
-	is_ok = add_pools(out, rq) && find_obstacle(rq, &report) == NULL &&
-	    depth <= 0;
+	is_complete = add_pools(out, rq);
+	return is_complete && find_obstacle(rq, &report) == NULL && depth <= 0;
+}
+
+/* False, and refused, when the request has parameters. */
+static bool
+has_no_parameters(struct request *rq)
+{
+	static const struct parameter none[] = { { .name = NULL } };
+	struct parameter_values values = { .count = 0 };
+
+	return parameter_take(rq, none, &values);
+}
+
+void
+health_all(struct request *rq, const void *unused)
+{
+	struct buf *out;
+	bool is_ok;
+
+	(void)unused;
+	if (!has_no_parameters(rq))
+		return;
+	out = response_buf();
+	is_ok = add_all(out, rq);
 	(void)buf_addf(out, ",\"status\":\"%s\"}}", is_ok ? "ok" : "degraded");
 	response_json(rq, 200, out);
 }
@@ -287,15 +309,18 @@ health_all(struct request *rq, const void *unused)
 void
 health_database(struct request *rq, const void *unused)
 {
-	const struct report report = ask_database(rq);
+	struct report report;
 	struct buf *out;
 
 	(void)unused;
+	if (!has_no_parameters(rq))
+		return;
 	if (rq->service->db == NULL) {
 		response_refuse(rq, 503, "DATABASE.NOT_CONFIGURED", NULL,
 		    "No database is configured: nothing is recorded.");
 		return;
 	}
+	report = ask_database(rq);
 	if (report.status != DB_OK) {
 		response_refuse_db(rq, report.status);
 		return;

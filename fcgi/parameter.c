@@ -203,14 +203,8 @@ refuse_unknown(
 		allowed = arena_printf(rq->arena, "%s%s%s", allowed,
 		    *allowed == '\0' ? "" : ", ", parameter->name);
 	return refuse(rq, "PARAMETER.UNKNOWN", name,
-	    *allowed == '\0' ? arena_printf(rq->arena,
-				   "%.64s is no parameter here; "
-				   "there are none.",
-				   name)
-			     : arena_printf(rq->arena,
-				   "%.64s is no parameter here; "
-				   "allowed: %s.",
-				   name, allowed));
+	    arena_printf(rq->arena, "Unknown parameter: %.64s. Allowed: %s.",
+		name, *allowed == '\0' ? "none" : allowed));
 }
 
 /* Each parameter that came is one that the table has, and came once. */
@@ -242,10 +236,10 @@ parameter_take(struct request *rq, const struct parameter *table,
 
 	if (!query_parse(&query, rq->arena, rq->query))
 		return refuse(rq, "PARAMETER.INVALID", query.bad_name,
-		    arena_printf(rq->arena, "%.64s %s.",
-			*query.bad_name == '\0' ? "The query string"
-						: query.bad_name,
-			query.problem));
+		    query.bad_name == NULL
+			? query.problem
+			: arena_printf(rq->arena, "%s: %.64s.", query.problem,
+			      query.bad_name));
 	if (!check_names(&taking, &query))
 		return false;
 	for (; parameter->name != NULL; parameter++)

@@ -37,17 +37,16 @@ decode(char *text, size_t *characters)
 		int byte = *in == '%' ? escaped_byte(in) : *in;
 
 		if (*in == '%' && byte < 0)
-			return "has a percent sign without two hexadecimal "
-			       "digits";
+			return "A percent sign needs two hexadecimal digits";
 		if (byte == 0)
-			return "has a zero byte (%00)";
+			return "A zero byte (%00) is not allowed";
 		if (*in == '%')
 			in += 2;
 		*out++ = (char)(*in == '+' ? ' ' : byte);
 	}
 	*out = '\0';
 	if (!utf8_is_valid(text, (size_t)(out - text), characters))
-		return "has bytes that are not UTF-8";
+		return "The bytes must be UTF-8";
 	return NULL;
 }
 
@@ -86,8 +85,8 @@ query_parse(struct query *query, struct arena *arena, const char *raw)
 		size_t bytes = strcspn(raw, "&");
 
 		if (bytes > 0 && query->count == QUERY_PAIRS_MAX) {
-			query->bad_name = "";
-			query->problem = "has more than 64 parameters";
+			query->bad_name = NULL;
+			query->problem = "At most 64 parameters are allowed.";
 			return false;
 		}
 		if (bytes > 0 &&

@@ -18,7 +18,7 @@ struct query_pair {
 };
 
 /* The pairs in their order, those of one name as often as they came.  When
- * parsing fails, which parameter is at fault and why. */
+ * parsing fails, which parameter is at fault (NULL: their number) and why. */
 struct query {
 	struct query_pair pairs[QUERY_PAIRS_MAX];
 	int count;

@@ -163,8 +163,9 @@ answer_from_spool(struct request *rq)
 
 	log_event(LOG_WARNING, "webhook.not_recorded",
 	    LOG_TEXT("request_id", rq->id),
-	    LOG_TEXT("sqlstate", error->sqlstate),
-	    LOG_TEXT("message", error->message), LOG_TEXT("next", "spool"));
+	    LOG_TEXT("reason",
+		*error->sqlstate == '\0' ? error->message : error->sqlstate),
+	    LOG_TEXT("next", "spool"));
 	if (keep(rq)) {
 		answer_processed(rq);
 		return;
