@@ -39,7 +39,8 @@ def found(app):
             space.remember(account["id"], carrier=carrier)
 
 
-# -- users -------------------------------------------------------------------------------
+# -- users ---------------------------------------------------------------------
+
 
 def with_children(call, user):
     shape = dict(user)
@@ -201,7 +202,8 @@ def switch_key(call, active):
     return 200, key
 
 
-# -- carrier accounts ----------------------------------------------------------------------
+# -- carrier accounts ----------------------------------------------------------
+
 
 @route("GET", "/v2/carrier_accounts")
 def list_carrier_accounts(call):
@@ -314,7 +316,8 @@ def carrier_metadata(call):
     return Reply(200, body)
 
 
-# -- webhooks and events ---------------------------------------------------------------------
+# -- webhooks and events -------------------------------------------------------
+
 
 def header_list(params):
     headers = params.get("custom_headers") or []
@@ -426,7 +429,8 @@ def get_payload(call):
     raise errors.ApiError(404, "PAYLOAD.NOT_FOUND", "The payload(s) could not be found.")
 
 
-# -- billing and partners -----------------------------------------------------------------------
+# -- billing and partners ------------------------------------------------------
+
 
 @route("GET", "/v2/payment_methods")
 def payment_methods(call):

@@ -219,7 +219,8 @@ def scan_form_of_batch(call):
     return 200, batch
 
 
-# -- scan forms --------------------------------------------------------------------------
+# -- scan forms ----------------------------------------------------------------
+
 
 def manifest(call, lines, batch_id):
     """A ScanForm of these bought shipments; a failed one if they cannot be together."""

@@ -108,7 +108,7 @@ def set_clock(app, order, answer, _rest, _query):
     now = order.get("now")
     app.store.clock.set(None if now is None else parse_time(now),
                         float(order.get("step", 0)))
-    app.store.catch_up()
+    app.store.catch_up(app)
     answer({"now": stamp_ms(app.store.now())})
 
 

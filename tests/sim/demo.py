@@ -149,7 +149,8 @@ class Crew:
         return answers
 
 
-# -- the shop ------------------------------------------------------------------------
+# -- the shop ------------------------------------------------------------------
+
 
 def orders_of_a_day(rng, day, count, number):
     """Shipment parameters; what the shop wants is under "wish"."""
@@ -247,7 +248,7 @@ def await_state(line, key, state):
     raise Failed(f"batch {key} is {batch['state']}, not {state}")
 
 
-# -- time ------------------------------------------------------------------------------
+# -- time ----------------------------------------------------------------------
 
 class Simulator:
     def __init__(self, url):

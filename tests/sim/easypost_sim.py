@@ -11,6 +11,7 @@ import secrets
 import signal
 import ssl
 
+import state
 from http1 import Loop
 from server import App
 
@@ -27,6 +28,8 @@ def arguments():
                         "same ids, prices and lives; without it no id ever comes twice")
     parser.add_argument("--list-limit", type=int, default=5, metavar="N",
                         help="list requests a second and key; 0: no limit")
+    parser.add_argument("--state", metavar="FILE",
+                        help="remember everything there until the next start")
     parser.add_argument("--tls-cert")
     parser.add_argument("--tls-key")
     parser.add_argument("--control-port-file",
@@ -59,6 +62,8 @@ def main():
     import resources    # its handlers register themselves
     assert resources
     app = App(loop, options)
+    if options.state:
+        state.load(app, options.state)
     port = app.server.listen(options.host, options.port, tls)
     if options.port_file:
         write_port(options.port_file, port)
@@ -67,6 +72,8 @@ def main():
     loop.run()
     app.server.close_all()
     app.webhooks.couriers.stop()
+    if options.state:
+        state.save(app, options.state)
 
 
 if __name__ == "__main__":

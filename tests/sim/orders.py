@@ -13,7 +13,8 @@ from server import route
 from store import parse_time, stamp
 
 
-# -- orders ------------------------------------------------------------------------------
+# -- orders --------------------------------------------------------------------
+
 
 def sum_rates(call, order):
     """One rate per carrier and service that all shipments of the order offer."""
@@ -91,7 +92,8 @@ def buy_order(call):
     return 200, order
 
 
-# -- pickups -----------------------------------------------------------------------------
+# -- pickups -------------------------------------------------------------------
+
 
 PICKUP_RATES = {"USPS": (("USPS", "NextDay", "0.00"),),
                 "UPS": (("UPS", "Same-day Pickup", "9.50"),
@@ -173,7 +175,8 @@ def cancel_pickup(call):
     return 200, pickup
 
 
-# -- luma: the account's rule chooses the rate ---------------------------------------------
+# -- luma: the account's rule chooses the rate ---------------------------------
+
 
 RULE = "Buy the cheapest rate that satisfies all of the following:\nRule 0\n        " \
        "- Any carrier\n"

@@ -142,7 +142,6 @@ class App:
         self.date = (0, "")
         self.store = Store(options.seed, options.test_key, options.production_key)
         self.webhooks = Webhooks(self, options.webhook_ca)
-        self.resetters = []
         self.reset()
         loop.call_later(0.5, self._every_half_second)
 
@@ -155,14 +154,22 @@ class App:
         self.webhooks.reset()
         import account      # registers its routes; needs this module complete
         account.found(self)
-        if self.options.webhook_url:
-            for mode in self.store.spaces:
-                control.add_webhook(self, mode, self.options.webhook_url,
-                                    self.options.webhook_secret)
+        self.add_own_webhooks()
+
+    def add_own_webhooks(self):
+        """The one of the command line, in place of those of earlier runs."""
+        for mode, space in self.store.spaces.items():
+            for hook in space.all("hook"):
+                if space.recall(hook["id"], "is_own"):
+                    space.drop(hook["id"])
+            if self.options.webhook_url:
+                hook = control.add_webhook(self, mode, self.options.webhook_url,
+                                           self.options.webhook_secret)
+                space.remember(hook["id"], is_own=True)
 
     def _every_half_second(self):
         if self.store.agenda:
-            self.store.catch_up()
+            self.store.catch_up(self)
         self.loop.call_later(0.5, self._every_half_second)
 
     # -- one request -------------------------------------------------------------------
@@ -209,7 +216,7 @@ class App:
                 else {}
             self.store.clock.tick()
             if self.store.agenda:
-                self.store.catch_up()
+                self.store.catch_up(self)
             call.now = self.store.clock.now()
             result = handler(call)
             if not isinstance(result, Reply):

@@ -12,7 +12,8 @@ from server import route
 from store import parse_time, stamp
 
 
-# -- refunds -----------------------------------------------------------------------------
+# -- refunds -------------------------------------------------------------------
+
 
 @route("POST", "/v2/refunds")
 def create_refunds(call):
@@ -50,7 +51,8 @@ def get_refund(call):
     return 200, call.space.get(call.args[0], "rfnd")
 
 
-# -- insurances ----------------------------------------------------------------------------
+# -- insurances ----------------------------------------------------------------
+
 
 @route("POST", "/v2/insurances")
 def create_insurance(call):
@@ -121,7 +123,8 @@ def refund_insurance(call):
     return 200, insurance
 
 
-# -- claims: a side service, its errors are plain strings ------------------------------------
+# -- claims: a side service, its errors are plain strings ----------------------
+
 
 CLAIM_TYPES = ("damage", "loss", "theft")
 
@@ -190,7 +193,8 @@ def cancel_claim(call):
     return with_newline(200, claim)
 
 
-# -- reports -----------------------------------------------------------------------------------
+# -- reports -------------------------------------------------------------------
+
 
 REPORTS = {
     "payment_log": ("plrep", "PaymentLogReport"),
@@ -272,7 +276,8 @@ def get_report(call):
     return one_report(call, call.args[1])
 
 
-# -- end shippers --------------------------------------------------------------------------------
+# -- end shippers --------------------------------------------------------------
+
 
 def end_shipper_params(call):
     """Wrapped as an address, and complete."""

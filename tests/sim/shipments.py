@@ -15,7 +15,7 @@ import tracking
 from errors import unprocessable
 from reply import created
 from server import route
-from store import parse_time, stamp
+from store import ACTIONS, parse_time, stamp
 
 LABEL_BYTES = 54000             # of an inline PNG, as large as recorded ones
 REFUND_DAYS = 14                # the post office's answer to a refund takes so long
@@ -242,9 +242,8 @@ def submit_refund(call, shipment):
     refund = objects.refund(call.ids, call.now, shipment["tracking_code"],
                             shipment["selected_rate"]["carrier"], shipment["id"])
     call.space.put(refund, call.now)
-    app, space = call.app, call.space
-    call.store.schedule(call.now + REFUND_DAYS * 86400,
-                        lambda when: settle_refund(app, space, refund, when))
+    call.store.schedule(call.now + REFUND_DAYS * 86400, "refund", call.space,
+                        refund["id"])
     return refund
 
 
@@ -256,6 +255,10 @@ def settle_refund(app, space, refund, when):
     refund["updated_at"] = shipment["updated_at"] = stamp(when)
     shipment["fees"] = [{**fee, "refunded": True} for fee in shipment["fees"]]
     app.webhooks.emit(space, "refund.successful", refund, {"status": "submitted"}, when)
+
+
+ACTIONS["refund"] = lambda app, space, refund, _ticket, when: \
+    settle_refund(app, space, refund, when)
 
 
 @route("POST", "/v2/shipments/*/refund")
@@ -309,7 +312,8 @@ def add_form(call):
     return 201, shipment
 
 
-# -- rates on their own ------------------------------------------------------------------
+# -- rates on their own --------------------------------------------------------
+
 
 @route("GET", "/v2/rates/*")
 def get_rate(call):
@@ -348,7 +352,8 @@ def stateless_rates(call):
         "messages": messages}
 
 
-# -- smartrate -----------------------------------------------------------------------------
+# -- smartrate -----------------------------------------------------------------
+
 
 PERCENTILES = (50, 75, 85, 90, 95, 97, 99)
 

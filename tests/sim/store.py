@@ -20,6 +20,8 @@ UUID1_EPOCH = 0x01B21DD213814000    # 100 ns intervals from 1582-10-15 to 1970-0
 
 PAGE_DEFAULT, PAGE_MAX = 20, 100
 
+ACTIONS = {}    # name -> function; data, not closures, so that the agenda can be saved
+
 
 def stamp(seconds):
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
@@ -210,17 +212,22 @@ class Store:
     def now(self):
         return self.clock.now()
 
-    def schedule(self, when, function):
-        """Call function(when) once the simulated time has reached `when`."""
+    def schedule(self, when, action, space, key):
+        """ACTIONS[action](app, space, object, ticket, when) once the simulated time has
+        reached `when`.  Returns the ticket, by which the action can tell whether it is
+        still wanted."""
         self.sequence += 1
-        heapq.heappush(self.agenda, (when, self.sequence, function))
+        heapq.heappush(self.agenda, (when, self.sequence, action, space.mode, key))
+        return self.sequence
 
-    def catch_up(self):
+    def catch_up(self, app):
         """Do what has become due, in the order of its time."""
         now = self.clock.now()
         while self.agenda and self.agenda[0][0] <= now:
-            when, _, function = heapq.heappop(self.agenda)
-            function(when)
+            when, ticket, action, mode, key = heapq.heappop(self.agenda)
+            space = self.spaces[mode]
+            if key in space.objects:
+                ACTIONS[action](app, space, space.objects[key], ticket, when)
 
     def find(self, key):
         for space in self.spaces.values():

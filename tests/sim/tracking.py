@@ -10,7 +10,7 @@ import errors
 import objects
 from reply import created
 from server import route
-from store import stamp
+from store import ACTIONS, stamp
 
 REMEMBERED = 90 * 86400     # seconds: a code's tracker is found again so long
 
@@ -57,18 +57,21 @@ def plan(app, space, tracker, sender, recipient, days, service, now, end=None):
 
 
 def expect(app, space, tracker, now):
-    """Put the next step of the life on the agenda."""
-    steps = space.recall(tracker["id"], "steps")
-    ticket = object()
+    """Put the next step of the life on the agenda, in place of what was there."""
+    steps, ticket = space.recall(tracker["id"], "steps"), None
+    if steps and not space.recall(tracker["id"], "is_by_hand"):
+        ticket = app.store.schedule(now + steps[0].hours * 3600, "step", space,
+                                    tracker["id"])
     space.remember(tracker["id"], ticket=ticket)
 
-    def due(when):
-        # A step taken by hand or a cancelled label makes this entry void.
-        if space.recall(tracker["id"], "ticket") is ticket:
-            take_step(app, space, tracker, when)
 
-    if steps and not space.recall(tracker["id"], "is_by_hand"):
-        app.store.schedule(now + steps[0].hours * 3600, due)
+def step_is_due(app, space, tracker, ticket, when):
+    # A step taken by hand or a cancelled label has made other tickets void.
+    if space.recall(tracker["id"], "ticket") == ticket:
+        take_step(app, space, tracker, when)
+
+
+ACTIONS["step"] = step_is_due
 
 
 def take_step(app, space, tracker, when):
@@ -171,7 +174,8 @@ def replan(app, hidden, tracker, to):
     hidden["steps"] = steps[min(done, statuses.index(to)):]
 
 
-# -- routes ----------------------------------------------------------------------------
+# -- routes --------------------------------------------------------------------
+
 
 def find_by_code(space, code, carrier, now):
     for key in reversed(space.by_code.get(code, ())):

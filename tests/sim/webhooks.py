@@ -202,6 +202,14 @@ class Webhooks:
                 self._promise(event, hook)
         return event
 
+    def promise_again(self):
+        """After a restart: nothing that was promised is forgotten."""
+        for event in self.events:
+            if event.shape["status"] in ("pending", "retrying") \
+                    and event.shape["pending_urls"]:
+                for hook in self.hooks(event.mode):
+                    self._promise(event, hook)
+
     def _promise(self, event, hook):
         self.open += 1
         generation = self.generation
@@ -234,6 +242,10 @@ class Webhooks:
         self.failures[job.hook["id"]] = 0
         if url in shape["pending_urls"]:
             shape["pending_urls"].remove(url)
+            shape["completed_urls"].append(url)
+        elif url not in shape["completed_urls"]:
+            # The webhook has moved since the event happened.
+            shape["pending_urls"].clear()
             shape["completed_urls"].append(url)
         if not shape["pending_urls"]:
             shape["status"] = "completed"
