@@ -1,0 +1,121 @@
+/*
+ * Texts and names of prepared statements, and what a failed one calls for.
+ */
+#include "shared/sqlstate.h"
+#include "shared/statement.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void
+a_call_is_written_with_its_values(void **state)
+{
+	char sql[STATEMENT_SQL_MAX];
+
+	(void)state;
+	statement_sql("api.health", 0, sql);
+	assert_string_equal(sql, "select * from api.health()");
+	statement_sql("api.shipment", 2, sql);
+	assert_string_equal(sql, "select * from api.shipment($1, $2)");
+}
+
+static void
+the_longest_call_fits(void **state)
+{
+	char function[STATEMENT_FUNCTION_MAX];
+	char sql[STATEMENT_SQL_MAX];
+
+	(void)state;
+	memset(function, 'x', sizeof(function) - 1);
+	function[sizeof(function) - 1] = '\0';
+	statement_sql(function, STATEMENT_VALUES_MAX, sql);
+	assert_string_equal(sql + strlen(sql) - 5, " $24)");
+}
+
+static void
+a_statement_is_known_by_name_and_count(void **state)
+{
+	struct statements statements = { .count = 0 };
+	char first[STATEMENT_NAME_MAX];
+	char name[STATEMENT_NAME_MAX];
+
+	(void)state;
+	assert_false(statement_find(&statements, "api.a", 1, first));
+	statement_add(&statements, "api.a", 1);
+	assert_true(statement_find(&statements, "api.a", 1, name));
+	assert_string_equal(name, first);
+	assert_false(statement_find(&statements, "api.a", 2, name));
+	assert_string_not_equal(name, first);
+	assert_false(statement_find(&statements, "api.b", 1, name));
+	statement_forget(&statements);
+	assert_false(statement_find(&statements, "api.a", 1, name));
+}
+
+static void
+what_does_not_fit_the_table_is_unnamed(void **state)
+{
+	struct statements statements = { .count = 0 };
+	char function[STATEMENT_FUNCTION_MAX];
+	char name[STATEMENT_NAME_MAX];
+
+	(void)state;
+	for (int i = 0; i < STATEMENTS_MAX; i++) {
+		assert_true(
+		    snprintf(function, sizeof(function), "api.f%d", i) > 0);
+		assert_false(statement_find(&statements, function, 0, name));
+		assert_string_not_equal(name, "");
+		statement_add(&statements, function, 0);
+	}
+	assert_true(statement_find(&statements, "api.f63", 0, name));
+	assert_false(statement_find(&statements, "api.f64", 0, name));
+	assert_string_equal(name, "");
+	statement_add(&statements, "api.f64", 0);
+	assert_false(statement_find(&statements, "api.f64", 0, name));
+}
+
+static void
+only_what_may_help_is_tried_again(void **state)
+{
+	static const char *const hopeless[] = { "", "22P02", "23505", "42501",
+		"57014", "PT404", "P0001", "53300" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hopeless) / sizeof(*hopeless); i++)
+		assert_int_equal(sqlstate_cure(hopeless[i]), SQLSTATE_HOPELESS);
+	assert_int_equal(sqlstate_cure("40P01"), SQLSTATE_AS_IT_IS);
+	assert_int_equal(sqlstate_cure("0A000"), SQLSTATE_NEW_STATEMENTS);
+	/* A view that a deployment dropped from under a running query. */
+	assert_int_equal(sqlstate_cure("XX000"), SQLSTATE_NEW_STATEMENTS);
+	assert_int_equal(sqlstate_cure("25006"), SQLSTATE_NEW_CONNECTION);
+}
+
+static void
+a_refused_value_is_not_logged(void **state)
+{
+	(void)state;
+	assert_true(sqlstate_is_clients("22P02"));
+	assert_true(sqlstate_is_clients("PT404"));
+	assert_false(sqlstate_is_clients("42P01"));
+	assert_null(strstr(sqlstate_message("22P02", "bad: secret"), "secret"));
+	assert_string_equal(sqlstate_message("42P01", "no table"), "no table");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_call_is_written_with_its_values),
+		cmocka_unit_test(the_longest_call_fits),
+		cmocka_unit_test(a_statement_is_known_by_name_and_count),
+		cmocka_unit_test(what_does_not_fit_the_table_is_unnamed),
+		cmocka_unit_test(only_what_may_help_is_tried_again),
+		cmocka_unit_test(a_refused_value_is_not_logged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
