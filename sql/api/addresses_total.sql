@@ -4,7 +4,6 @@ create function api.addresses_total(
     p_country text, p_state text, p_city text,
     out total bigint, out is_estimate boolean)
 language plpgsql
-stable
 security definer
 set search_path = waybill, pg_temp
 as $$

@@ -1,12 +1,12 @@
 -- How many shipments the filters of api.shipments match: counted up to 1000,
 -- beyond that what the planner expects, marked as an estimate.  Not inlined and
--- with the owner's rights, because only explain knows the planner's mind.
+-- with the owner's rights, because only explain knows the planner's mind; volatile,
+-- because PostgreSQL lets nothing else explain.
 create function api.shipments_total(
     p_carrier text, p_service text, p_status text, p_date_from timestamptz,
     p_date_to timestamptz, p_batch_id text, p_mode text, p_reference text,
     out total bigint, out is_estimate boolean)
 language plpgsql
-stable
 security definer
 set search_path = waybill, pg_temp
 as $$
