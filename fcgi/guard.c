@@ -251,7 +251,7 @@ outlive_outage(struct request *rq, struct key_entry *entry,
     enum db_status status, int64_t now_ms)
 {
 	if (!may_outlive(entry, now_ms) || status == DB_STOPPED) {
-		response_refuse_db(rq, status == DB_LATE ? DB_AWAY : status);
+		response_refuse_db(rq, status);
 		return NULL;
 	}
 	entry->asked_ms = now_ms;

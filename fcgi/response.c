@@ -223,9 +223,9 @@ response_refuse_db(struct request *rq, enum db_status status)
 	else if (status == DB_AWAY)
 		response_refuse_for(
 		    rq, 503, "DATABASE.UNAVAILABLE", message_away, PAUSE_S);
-	else if (status == DB_LATE)
-		response_refuse(
-		    rq, 504, "DATABASE.TIMEOUT", NULL, message_late);
+	else if (status == DB_LATE) /* and the connection was given up */
+		response_refuse_for(
+		    rq, 503, "DATABASE.UNAVAILABLE", message_late, PAUSE_S);
 	else
 		response_refuse(rq, 500, "INTERNAL", NULL, message_internal);
 }
