@@ -2,7 +2,7 @@
 create or replace function waybill.address_json(p_address jsonb, p_id uuid)
 returns json
 language sql
-immutable
+stable
 parallel safe
 as $$
     select case when jsonb_typeof(p_address) = 'object' then json_build_object(

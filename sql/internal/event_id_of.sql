@@ -6,8 +6,9 @@ language plpgsql
 immutable
 as $$
 declare
-    v_text text := convert_from(p_body, 'LATIN1');
+    v_text text;
 begin
+    v_text := convert_from(p_body, 'LATIN1');
     begin
         perform v_text::json;
     exception

@@ -2,7 +2,7 @@
 create or replace function waybill.parcel_json(p_parcel jsonb, p_id uuid)
 returns json
 language sql
-immutable
+stable
 parallel safe
 as $$
     select case when jsonb_typeof(p_parcel) = 'object' then json_build_object(
