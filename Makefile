@@ -1,5 +1,5 @@
 # Waybill.  make run: try it.  make test: prove it.  The rest is for those who
-# work on it: check, unit, test-asan, install, clean.
+# work on it: check, unit, test-asan, bench, install, clean.
 
 BUILD = build
 CC = gcc
@@ -82,6 +82,12 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
+
+# What each path costs beside its parts; figures in $(BUILD)/bench.json.
+bench:
+	@tests/env/packages.sh bench
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_FLAGS)
 
 packages:
 	@tests/env/packages.sh test
@@ -221,5 +227,5 @@ clean:
 	rm -rf build build-asan
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all run test test-asan unit packages check checks install clean
+.PHONY: all run test test-asan unit bench packages check checks install clean
 .PRECIOUS: $(BUILD)/%.o

@@ -52,13 +52,17 @@ server_version() {
 
 case ${1-} in
 run) wanted=$run ;;
+bench)
+    wanted="$run
+wrk: load over HTTP"
+    ;;
 test)
     wanted="$run
 $test
 postgresql-$(server_version)-plpgsql-check: the analysis of SQL functions"
     ;;
 *)
-    echo "usage: packages.sh run|test" >&2
+    echo "usage: packages.sh run|test|bench" >&2
     exit 2
     ;;
 esac
