@@ -12,6 +12,7 @@
 #include "fcgi/supervisor.h"
 
 #include "fcgi/crew.h"
+#include "fcgi/growth.h"
 #include "fcgi/listen.h"
 #include "fcgi/scoreboard.h"
 #include "shared/clock.h"
@@ -20,7 +21,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,26 +32,9 @@
 #include <unistd.h>
 
 enum {
-	STARTING_LOOK_MS = 5,  /* starting takes about as long */
-	REPORT_WAIT_MS = 5,    /* nobody must be idle for this long */
-	REPORT_PAUSE_MS = 100, /* after a report that was not true any more */
-	STEP_MOST = 16,        /* workers started at once */
-	STEP_FORGET_MS = 1000, /* after that growth begins with one again */
-	SAMPLE_MS = 1000,      /* of how many are idle, while above the base */
-	SAMPLE_LATE_MS = 2000,
-	SHRINK_AFTER_MS = 10000,
+	STARTING_LOOK_MS = 5, /* starting takes about as long */
 	LINGER_LOOK_MS = 20,
 	TEST_MAX_MS = 20000, /* for the child that tests the configuration */
-};
-
-struct growth {
-	int step;          /* workers to start next time */
-	int64_t grown_ms;  /* last time */
-	int64_t report_ms; /* nobody has been idle since; 0: no report */
-	int64_t deaf_ms;   /* no reports are read until then */
-	int64_t window_ms; /* begin of the window for shrinking */
-	int64_t sample_ms; /* next look at the idle */
-	int least_idle;    /* in this window */
 };
 
 struct reload {
@@ -67,8 +50,6 @@ struct supervisor {
 	struct crew *crew;
 	int signal_fd;
 	int report_fds[2];
-	int base;
-	int limit;
 	int target; /* workers to keep while a generation is replaced */
 	struct growth growth;
 	struct reload reload;
@@ -86,12 +67,6 @@ wake_at(struct supervisor *sv, int64_t at_ms)
 {
 	if (at_ms < sv->next_ms)
 		sv->next_ms = at_ms;
-}
-
-static int
-least(int a, int b)
-{
-	return a < b ? a : b;
 }
 
 /* -- signals ------------------------------------------------------------ */
@@ -159,8 +134,8 @@ read_reports(struct supervisor *sv)
 
 	while (read(sv->report_fds[0], bytes, sizeof(bytes)) > 0)
 		is_any = true;
-	if (is_any && sv->growth.report_ms == 0)
-		sv->growth.report_ms = clock_ms();
+	if (is_any)
+		growth_report(&sv->growth, clock_ms());
 }
 
 static void
@@ -176,75 +151,27 @@ start_some(struct supervisor *sv, int count)
 	wake_at(sv, next_ms);
 }
 
-/* From now on it is counted how many workers are superfluous. */
 static void
-begin_window(struct supervisor *sv, int64_t now_ms)
+resize(struct supervisor *sv, int64_t now_ms)
 {
-	sv->growth.window_ms = now_ms;
-	sv->growth.sample_ms = now_ms;
-	sv->growth.least_idle = INT_MAX;
-}
-
-/* A worker reported that nobody is idle.  Short requests make that true for
- * an instant all the time, so that it has to last. */
-static void
-grow(struct supervisor *sv, int64_t now_ms)
-{
-	struct growth *growth = &sv->growth;
 	struct crew_count count = crew_count(sv->crew);
+	const struct growth_view view = {
+		.working = count.working,
+		.starting = count.starting,
+		.idle = count.idle,
+		.is_in_change = count.old > 0,
+	};
+	int more = growth_decide(&sv->growth, &view, now_ms, &sv->next_ms);
 
-	if (growth->report_ms == 0)
+	if (more == 0)
 		return;
-	if (now_ms - growth->report_ms < REPORT_WAIT_MS || count.starting > 0) {
-		wake_at(sv, now_ms + REPORT_WAIT_MS);
-		return;
-	}
-	growth->report_ms = 0;
-	if (count.idle == 0)
-		begin_window(sv, now_ms);
-	if (count.idle > 0 || count.working >= sv->limit) {
-		growth->deaf_ms = now_ms + REPORT_PAUSE_MS;
-		return;
-	}
-	growth->step = now_ms - growth->grown_ms > STEP_FORGET_MS
-	    ? 1
-	    : least(growth->step * 2, STEP_MOST);
-	growth->grown_ms = now_ms;
-	log_event(LOG_INFO, "supervisor.grow",
-	    LOG_NUMBER("workers", count.working),
-	    LOG_NUMBER("more", least(growth->step, sv->limit - count.working)));
-	start_some(sv, least(growth->step, sv->limit - count.working));
-}
-
-/* Workers above the base go when they were not needed for a while. */
-static void
-shrink(struct supervisor *sv, int64_t now_ms)
-{
-	struct growth *growth = &sv->growth;
-	struct crew_count count = crew_count(sv->crew);
-	int surplus;
-
-	if (count.working <= sv->base || count.old > 0)
-		return;
-	wake_at(sv, growth->sample_ms + SAMPLE_MS);
-	if (now_ms - growth->sample_ms < SAMPLE_MS)
-		return;
-	/* The last sample may be from before there was a surplus. */
-	if (count.idle == 0 || now_ms - growth->sample_ms > SAMPLE_LATE_MS)
-		begin_window(sv, now_ms);
-	growth->sample_ms = now_ms;
-	wake_at(sv, now_ms + SAMPLE_MS);
-	growth->least_idle = least(growth->least_idle, count.idle);
-	if (now_ms - growth->window_ms < SHRINK_AFTER_MS)
-		return;
-	surplus = least(growth->least_idle, count.working - sv->base);
-	if (surplus > 0)
-		log_event(LOG_INFO, "supervisor.shrink",
-		    LOG_NUMBER("workers", count.working),
-		    LOG_NUMBER("fewer", surplus));
-	while (surplus-- > 0)
-		(void)crew_retire_idle(sv->crew); /* all are busy now: later */
-	begin_window(sv, now_ms);
+	log_event(LOG_INFO, "supervisor.resize",
+	    LOG_NUMBER("workers", count.working), LOG_NUMBER("more", more));
+	if (more > 0)
+		start_some(sv, more);
+	/* None is idle any more: then they are needed after all. */
+	while (more++ < 0)
+		(void)crew_retire_idle(sv->crew);
 }
 
 /* -- reload ------------------------------------------------------------- */
@@ -367,15 +294,17 @@ keep_base(struct supervisor *sv)
 {
 	struct crew_count count = crew_count(sv->crew);
 
-	if (count.working < sv->base)
-		start_some(sv, sv->base - count.working);
+	if (count.working < sv->growth.base)
+		start_some(sv, sv->growth.base - count.working);
 	if (count.starting > 0)
 		wake_at(sv, clock_ms() + STARTING_LOOK_MS);
-	if (sv->is_ready || count.old > 0 || count.idle + count.busy < sv->base)
+	if (sv->is_ready || count.old > 0 ||
+	    count.idle + count.busy < sv->growth.base)
 		return;
 	sv->is_ready = true;
-	log_event(LOG_NOTICE, "supervisor.ready", LOG_NUMBER("base", sv->base),
-	    LOG_NUMBER("limit", sv->limit), LOG_NUMBER("pid", getpid()));
+	log_event(LOG_NOTICE, "supervisor.ready",
+	    LOG_NUMBER("base", sv->growth.base),
+	    LOG_NUMBER("limit", sv->growth.limit), LOG_NUMBER("pid", getpid()));
 	notify_send("READY=1");
 }
 
@@ -432,22 +361,18 @@ decide(struct supervisor *sv)
 	look_at_reload(sv, now_ms);
 	keep_base(sv);
 	replace_old(sv);
-	grow(sv, now_ms);
-	shrink(sv, now_ms);
+	resize(sv, now_ms);
 }
 
 static void
 wait_for_something(struct supervisor *sv)
 {
-	int64_t now_ms = clock_ms();
-	bool is_deaf = sv->growth.report_ms != 0 || now_ms < sv->growth.deaf_ms;
+	bool is_deaf = growth_is_deaf(&sv->growth, clock_ms());
 	struct pollfd fds[] = {
 		{ .fd = sv->signal_fd, .events = POLLIN },
 		{ .fd = is_deaf ? -1 : sv->report_fds[0], .events = POLLIN },
 	};
 
-	if (now_ms < sv->growth.deaf_ms)
-		wake_at(sv, sv->growth.deaf_ms);
 	/* Whatever ended the wait, all is looked at. */
 	(void)poll(fds, 2, clock_left_ms(sv->next_ms));
 	read_signals(sv);
@@ -462,8 +387,8 @@ prepare(struct supervisor *sv, const struct supervisor_start *start)
 	struct scoreboard *board;
 
 	sv->start = start;
-	sv->base = pool_base(start->pool, start->conf);
-	sv->limit = pool_limit(start->pool, start->conf);
+	sv->growth.base = pool_base(start->pool, start->conf);
+	sv->growth.limit = pool_limit(start->pool, start->conf);
 	sv->watchdog_ms = notify_watchdog_ms();
 	if (path == NULL)
 		path = pool_socket_path(start->pool, start->conf);
@@ -474,8 +399,8 @@ prepare(struct supervisor *sv, const struct supervisor_start *start)
 		log_fatal("supervisor.pipe", strerror(errno));
 	/* Room for those that still answer while others replace them. */
 	sv->board_path = pool_scoreboard_path(start->pool, start->conf);
-	board = scoreboard_create(sv->board_path, 2 * sv->limit + 2);
-	scoreboard_set_size(board, sv->base, sv->limit);
+	board = scoreboard_create(sv->board_path, 2 * sv->growth.limit + 2);
+	scoreboard_set_size(board, sv->growth.base, sv->growth.limit);
 	sv->crew = crew_new(&(struct crew_options){
 	    .conf = start->conf,
 	    .pool = start->pool,
@@ -485,9 +410,10 @@ prepare(struct supervisor *sv, const struct supervisor_start *start)
 	});
 	/* As many as there were, so that a reload under load costs nothing. */
 	sv->target = crew_count(sv->crew).working;
-	if (sv->target < sv->base)
-		sv->target = sv->base;
-	sv->target = least(sv->target, sv->limit);
+	if (sv->target < sv->growth.base)
+		sv->target = sv->growth.base;
+	if (sv->target > sv->growth.limit)
+		sv->target = sv->growth.limit;
 }
 
 int

@@ -23,7 +23,7 @@ FLOORS = {
         "db easypost",
     ],
     "fcgi": [
-        "base64 listen moment pattern phrase pool scoreboard utf8",
+        "base64 growth listen moment pattern phrase pool scoreboard utf8",
         "query row target",
         "request",
         "response",
