@@ -225,9 +225,11 @@ def test_identifiers(stack, method, path, name):
 
 @pytest.mark.parametrize("method,path", ROUTES, ids=IDS)
 def test_a_target_that_is_too_long(stack, method, path):
-    got = send(stack, method, fill(path) + "?a=" + "x" * 40_000,
-               {"Authorization": authorization(stack.key)})
-    refused(got, status=(400, 414))
+    """The server may hang up before it has read all of it."""
+    got = send_bytes(stack, head(stack, method, fill(path) + "?a="
+                                 + "x" * 40_000), method=method)
+    if got is not None:
+        refused(got, status=(400, 414))
 
 
 READS = ["/db/shipments", "/db/shipments/{id}", "/db/addresses", "/health",
@@ -238,7 +240,8 @@ READS = ["/db/shipments", "/db/shipments/{id}", "/db/addresses", "/health",
 @pytest.mark.parametrize("query", [
     "nonsense=1", "a", "=", "=1", "%00=1", "%ff=1", "limit%00=1", "a=b=c",
     "LIMIT=1", "limit%20=1", "%E2%80%AElimit=1", "__proto__=1", "a[b]=1",
-    "a" * 5000 + "=1", "select=1", "%0d%0aX-Evil:1=1", "%zz=1", "%=1"])
+    "a" * 3000 + "=1", "select=1", "%0d%0aX-Evil:1=1", "%zz=1", "%=1",
+], ids=lambda query: query[:30])
 def test_unknown_parameters_are_refused_by_name(stack, path, query):
     got = send(stack, "GET", fill(path) + "?" + query,
                {"Authorization": authorization(stack.key)})
@@ -294,7 +297,7 @@ LINES = [
 @pytest.mark.parametrize("data", LINES, ids=lambda data: repr(data[:40]))
 def test_request_lines(stack, data):
     closing = data.replace(b"Host: a\r\n", b"Host: a\r\nConnection: close\r\n")
-    if not data.endswith(b"\n\n") and not data.endswith(b"\r\n\r\n"):
+    if not data.strip() or not data.endswith((b"\n\n", b"\r\n\r\n")):
         send_bytes(stack, closing, half_close=True)
         return
     got = send_bytes(stack, closing)
@@ -326,7 +329,7 @@ def test_plain_http_on_the_tls_port(stack):
     ("Expect", "nonsense"), ("Accept-Encoding", "nonsense;q=9"),
     ("If-None-Match", "\"\"\"\""), ("If-Modified-Since", "never"),
     ("X-Forwarded-For", "' or 1=1"), ("Content-Length", "0"),
-])
+], ids=lambda text: repr(text[:20]))
 def test_header_values(stack, method, path, name, value):
     got = send(stack, method, fill(path), [
         ("Authorization", authorization(stack.key)), (name, value)])

@@ -78,7 +78,9 @@ def objects(value):
 
 TABLES = {"Shipment": "shipments", "Address": "addresses",
           "Parcel": "parcels", "CustomsInfo": "customs_infos",
-          "Tracker": "trackers", "Batch": "batches", "Refund": "refunds"}
+          "Tracker": "trackers", "Refund": "refunds",
+          "Rate": "(select easypost_id from rates union all "
+                  "select easypost_id from shipment_rates) r"}
 
 
 def test_every_recorded_interaction(corpus, stack, sim, db):
@@ -118,10 +120,30 @@ def test_every_recorded_interaction(corpus, stack, sim, db):
                 f"select easypost_id from {table} "
                 "where easypost_id = any (%s)", ids)}
             rows += [(kind, own) for own in ids if own not in found]
-        return rows
+        ids = [own for of, own in wanted if of == "Batch" and is_an_id(own)]
+        found = {row[0] for row in db(
+            "select batch_id from batch_operations where batch_id = any (%s)",
+            ids)}
+        return rows + [("Batch", own) for own in ids if own not in found]
 
     wait_until(lambda: missing() == [], 15, lambda: f"{missing()[:20]}")
     check_values(db, wanted)
+
+
+# Where one of these is, values are blanked and the bytes are others.
+SECRETS = {"keys", "api_keys", "key", "credentials", "test_credentials",
+           "custom_headers", "fields"}
+
+
+def words(value):
+    """Every key of a document."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield key
+            yield from words(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from words(below)
 
 
 def is_an_id(own):
@@ -154,9 +176,11 @@ def test_top_level_documents_are_kept_verbatim(corpus, stack, sim, db):
         path = "/v2/" + unique("verbatim_")
         sim.canned("POST", path, answer)
         assert client.post(path).content == answer
-        kept = db("select 1 from documents where easypost_id = %s",
+        kept = db("select body::text from documents where easypost_id = %s",
                   document["id"])
-        assert len(kept) == 1, name
+        assert kept, name
+        if not SECRETS & set(words(document)):
+            assert (answer.decode(),) in kept, name
 
 
 def test_the_signature_vectors(corpus, odd_stack):
@@ -199,7 +223,7 @@ def test_the_documented_events(corpus, stack, db):
         got = nobody.post("/webhooks/easypost", data=body,
                           headers=signed(secret, body))
         assert got.status_code == 200, (one["source"], got.text)
-        assert len(db("select 1 from webhook_events where event_id = %s",
+        assert len(db("select 1 from webhook_events where easypost_id = %s",
                       own)) == 1
         again = nobody.post("/webhooks/easypost", data=body,
                             headers=signed(secret, body))
@@ -217,7 +241,6 @@ def test_the_official_event_as_it_is(corpus, stack, db):
                                  body))
     assert got.status_code == 200, got.text
     own = json.loads(body)["id"]
-    kept = db("select t::text from webhook_events t where event_id = %s",
-              own)
-    assert len(kept) == 1
-    assert body.hex() in kept[0][0]
+    kept = db("select payload::text from webhook_events where "
+              "easypost_id = %s", own)
+    assert kept == [(body.decode(),)]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from helpers import ROOT, Client, assert_error, changed_settings
+import documents
+from helpers import (ROOT, Client, assert_error, changed_settings, deliver)
 
 
 def version():
@@ -99,6 +100,27 @@ def test_a_database_that_is_not_there(odd_stack):
         got = Client(odd_stack, odd_stack.key).get("/db/shipments")
         assert_error(got, 503, "DATABASE.UNAVAILABLE", easypost=False)
         assert int(got.headers["Retry-After"]) >= 1
+
+
+def test_reads_may_go_to_a_replica(odd_stack):
+    """Here the same server under another name; writes stay where they are."""
+    other = odd_stack.service_url + "?application_name=replica"
+    with changed_settings(odd_stack, ["read"], {"DATABASE_READ_URL": other}):
+        client = Client(odd_stack, odd_stack.key)
+        assert client.get("/db/shipments").status_code == 200
+        assert client.get("/health").status_code == 200
+
+
+def test_secrets_from_files(odd_stack, tmp_path):
+    """As systemd's credentials give them; one final newline is not meant."""
+    path = tmp_path / "secret"
+    path.write_text("from a file\n", encoding="utf-8")
+    with changed_settings(odd_stack, ["webhook"], {
+            "EASYPOST_WEBHOOK_SECRET": None,
+            "EASYPOST_WEBHOOK_SECRET_FILE": str(path)}):
+        event = documents.event("batch.updated", documents.batch())
+        got = deliver(Client(odd_stack), event, secret="from a file")
+        assert got.status_code == 200, got.text
 
 
 def replace_database(url, name):

@@ -215,17 +215,6 @@ def test_constraints_that_we_guarantee(stack):
             stack.psql(sql)
 
 
-def test_every_foreign_key_has_an_index(fresh):
-    """Else deleting a parent reads the whole child."""
-    rows = fresh.query("""
-        select conrelid::regclass::text, conname from pg_constraint c
-        where contype = 'f' and conparentid = 0
-        and connamespace = 'waybill'::regnamespace
-        and not exists (select from pg_index i where indrelid = conrelid
-                        and indkey[0] = conkey[1])""")
-    assert rows == []
-
-
 # --- up and down -------------------------------------------------------------------
 
 
