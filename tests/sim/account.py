@@ -1,6 +1,7 @@
 """The user: keys, child users, carrier accounts, webhooks, events, billing."""
 
 import json
+import re
 
 import carriers
 import errors
@@ -226,7 +227,7 @@ def create_carrier_account(call):
     kind = params.get("type")
     if not kind:
         raise required("type")
-    if kind not in OWN_ACCOUNTS:
+    if not isinstance(kind, str) or kind not in OWN_ACCOUNTS:
         raise invalid("type", "is not a type of carrier account")
     account = add_account(call, kind, params.get("description")
                           or f"{OWN_ACCOUNTS[kind]} Account", params.get("reference"))
@@ -246,7 +247,7 @@ def register_carrier_account(call):
 def register_oauth(call):
     params = call.wrapped("carrier_account_oauth_registrations")
     kind = params.get("type")
-    if kind not in OWN_ACCOUNTS:
+    if not isinstance(kind, str) or kind not in OWN_ACCOUNTS:
         raise invalid("type", "is not a type of carrier account")
     account = add_account(call, kind, None)
     for name in ("test_credentials",):
@@ -319,11 +320,15 @@ def carrier_metadata(call):
 # -- webhooks and events -------------------------------------------------------
 
 
+def is_header(text, pattern):
+    return isinstance(text, str) and re.fullmatch(pattern, text) is not None
+
+
 def header_list(params):
     headers = params.get("custom_headers") or []
     if not isinstance(headers, list) or not all(
-            isinstance(item, dict) and isinstance(item.get("name"), str)
-            and isinstance(item.get("value"), str) for item in headers):
+            isinstance(item, dict) and is_header(item.get("name"), r"[!#-'*+.0-9A-Z^-z|~-]+")
+            and is_header(item.get("value"), r"[ -~]*") for item in headers):
         raise invalid("custom_headers", "must be names and values")
     return [{"name": item["name"], "value": item["value"]} for item in headers]
 

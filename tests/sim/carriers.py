@@ -8,7 +8,6 @@ played by the simulated clock or one step at a time.
 
 import math
 from collections import namedtuple
-from decimal import ROUND_HALF_UP, Decimal
 
 import places
 from objects import location
@@ -316,7 +315,3 @@ def test_journey(status):
         steps.append((682.2, Step(0, status, "failure", "Delivery Failed", "", "",
                                   spot)))
     return steps
-
-
-def amount(value):
-    return Decimal(value).quantize(Decimal("0.01"), ROUND_HALF_UP)

@@ -12,7 +12,9 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import time
+import traceback
 from collections import deque
 
 HEAD_LIMIT = 65536              # bytes of request line and headers
@@ -101,14 +103,22 @@ class Loop:
             for fd, events in poll(timeout):
                 handler = handlers.get(fd)
                 if handler is not None:
-                    handler(events)
+                    self._do(handler, events)
             while self.mailbox:
-                self.mailbox.popleft()()
+                self._do(self.mailbox.popleft())
             now = time.monotonic()
             while self.timers and self.timers[0][0] <= now:
                 function = heapq.heappop(self.timers)[2]
                 if function is not None:
-                    function()
+                    self._do(function)
+
+    @staticmethod
+    def _do(function, *arguments):
+        """A mistake in one piece of work must not end all the others."""
+        try:
+            function(*arguments)
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
 
 
 class Request:

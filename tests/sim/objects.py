@@ -12,11 +12,13 @@ from decimal import Decimal, InvalidOperation
 from errors import invalid, required
 from store import stamp, stamp_address, stamp_ms
 
+LARGEST = 1e6       # ounces or inches; more is no parcel
+
 OPTIONS_ALWAYS = {"currency": "USD", "payment": {"type": "SENDER"}, "date_advance": 0}
 FILES = "https://easypost-files.s3.us-west-2.amazonaws.com/files"
 
 
-def number(value, field, positive=True):
+def number(value, field, largest=LARGEST):
     """Clients send 15.4, 15 and "15.4" alike."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise invalid(field, "must be a number")
@@ -24,9 +26,9 @@ def number(value, field, positive=True):
         result = float(value)
     except (ValueError, OverflowError):
         raise invalid(field, "must be a number") from None
-    if result != result or result in (float("inf"), float("-inf")):
-        raise invalid(field, "must be a number")
-    if result <= 0 if positive else result < 0:
+    if not result < largest:
+        raise invalid(field, "is too large")
+    if result <= 0:
         raise invalid(field, "must be greater than 0")
     return result
 

@@ -18,6 +18,7 @@ from server import route
 from store import ACTIONS, parse_time, stamp
 
 LABEL_BYTES = 54000             # of an inline PNG, as large as recorded ones
+LABEL_LARGEST = 1 << 23
 REFUND_DAYS = 14                # the post office's answer to a refund takes so long
 LABEL_FORMATS = {"PNG", "PDF", "ZPL", "EPL2"}
 REFUSED_FOR_REFUND = {"in_transit", "out_for_delivery", "delivered",
@@ -113,7 +114,8 @@ def buy(call, shipment, chosen, insurance=None):
     label = objects.postage_label(call.ids, call.now, kind)
     size = options.get("label_inline_bytes")
     if size:
-        label["label_file"] = label_png(int(objects.number(size, "label_inline_bytes")))
+        label["label_file"] = label_png(
+            int(objects.number(size, "label_inline_bytes", LABEL_LARGEST)))
     shipment["postage_label"] = label
     shipment["fees"] = [
         objects.fee("LabelFee", "0.01"),
@@ -290,7 +292,8 @@ def convert_label(call):
     label = dict(shipment["postage_label"])
     if kind == "PNG":
         inline = call.param("inline") or str(LABEL_BYTES)
-        label["label_file"] = label_png(int(objects.number(inline, "inline")))
+        label["label_file"] = label_png(
+            int(objects.number(inline, "inline", LABEL_LARGEST)))
     else:
         label[f"label_{kind.lower()}_url"] = objects.file_url(
             call.ids, "postage_label", call.now, kind.lower())
@@ -428,6 +431,8 @@ def standalone(call, date_name, data_of):
     if missing:
         raise errors.required(*missing)
     wanted = call.body.get("carriers") or ["USPS"]
+    if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
+        raise errors.invalid("carriers", "must be an array of strings")
     day = datetime.utcfromtimestamp(parse_time(call.body[date_name], date_name)).date()
     results = []
     for service in carriers.DOMESTIC:

@@ -43,6 +43,8 @@ def parse_time(text, field="datetime"):
         value = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         raise invalid(field, "is not a valid date") from None
+    if not 1990 <= value.year <= 2190:
+        raise invalid(field, "is not a believable date")
     if value.tzinfo is None:
         value = value.replace(tzinfo=timezone.utc)
     return value.timestamp()

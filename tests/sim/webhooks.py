@@ -125,7 +125,11 @@ class Couriers:
         lines = {}
         while (jobs := self.queue.get()) is not None:
             for job in jobs:
-                result = self._deliver(lines, job)
+                try:
+                    result = self._deliver(lines, job)
+                except Exception as problem:
+                    # A URL or a header that cannot be sent.
+                    result = Result(None, repr(problem), 0.0)
                 self.loop.call_threadsafe(lambda j=job, r=result: j.done(j, r))
 
     def _deliver(self, lines, job):
