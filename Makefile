@@ -1,5 +1,5 @@
 # Waybill.  make run: try it.  make test: prove it.  The rest is for those who
-# work on it: check, unit, test-asan, bench, install, clean.
+# work on it: check, unit, test-asan, accept, bench, install, clean.
 
 BUILD = build
 CC = gcc
@@ -84,6 +84,11 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
 # What each path costs beside its parts; figures in $(BUILD)/bench.json.
+# The official client for Node.js; needs npm and the network.
+accept: packages
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	$(PYTHON) tests/accept/run.py
+
 bench:
 	@tests/env/packages.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all
@@ -227,5 +232,5 @@ clean:
 	rm -rf build build-asan
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all run test test-asan unit bench packages check checks install clean
+.PHONY: all run test test-asan unit accept bench packages check checks install clean
 .PRECIOUS: $(BUILD)/%.o
