@@ -20,3 +20,4 @@ as $$
         'email', p_address -> 'email',
         'is_residential', p_address -> 'residential') end
 $$;
+revoke all on function waybill.address_json(jsonb, uuid) from public;

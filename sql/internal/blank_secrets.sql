@@ -34,3 +34,4 @@ begin
     end case;
 end
 $$;
+revoke all on function waybill.blank_secrets(jsonb) from public;

@@ -19,3 +19,4 @@ as $$
     where waybill.to_key(d.doc ->> 'id') is not null
     order by 1, 5 desc, 6 desc, 7 desc
 $$;
+revoke all on function waybill.distinct_documents(jsonb[]) from public;

@@ -25,3 +25,4 @@ exception
         return null;
 end
 $$;
+revoke all on function waybill.event_id_of(bytea) from public;

@@ -19,3 +19,4 @@ begin
     return v_total;
 end
 $$;
+revoke all on function waybill.fees_total(jsonb) from public;

@@ -15,3 +15,4 @@ begin
             || @.object == "Rate")') as o (value);
 end
 $$;
+revoke all on function waybill.find_objects(jsonb) from public;

@@ -21,3 +21,4 @@ begin
         or strpos(p_body, '"Webhook"') > 0;
 end
 $$;
+revoke all on function waybill.has_secrets(text, text, text) from public;

@@ -37,3 +37,6 @@ begin
         c.doc_batch_id, c.doc_batch_status) s;
 end
 $$;
+revoke all on function waybill.insert_shipment(
+    uuid, text, jsonb, text, timestamptz, integer, bigint)
+from public;

@@ -13,3 +13,4 @@ as $$
         cross join lateral json_array_elements(t.tracking_details) d
         where t.shipment_id = p_shipment_id) u
 $$;
+revoke all on function waybill.joint_history(uuid) from public;

@@ -22,3 +22,6 @@ begin
     return v_count;
 end
 $$;
+revoke all on function waybill.keep_raw(
+    bytea, text, text, text, text, text, integer, text)
+from public;

@@ -39,3 +39,5 @@ begin
     return v_touched;
 end
 $$;
+revoke all on function waybill.link_trackers(uuid, text, text, text)
+from public;

@@ -25,3 +25,4 @@ begin
     end if;
 end
 $$;
+revoke all on function waybill.list_elements(json) from public;

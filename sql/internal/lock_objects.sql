@@ -36,3 +36,4 @@ begin
     end loop;
 end
 $$;
+revoke all on function waybill.lock_objects(jsonb[]) from public;

@@ -14,3 +14,4 @@ as $$
         'weight', p_parcel -> 'weight',
         'predefined_package', p_parcel -> 'predefined_package') end
 $$;
+revoke all on function waybill.parcel_json(jsonb, uuid) from public;

@@ -15,3 +15,4 @@ exception
         doc := null;
 end
 $$;
+revoke all on function waybill.read_json(bytea) from public;

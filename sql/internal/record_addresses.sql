@@ -43,3 +43,4 @@ begin
         > (a.doc_updated_at, a.doc_richness, a.doc_digest);
 end
 $$;
+revoke all on function waybill.record_addresses(jsonb[], text) from public;

@@ -6,21 +6,16 @@ language plpgsql
 as $$
 declare
     v_id text := waybill.to_key(p_doc ->> 'id');
-    v_state text := waybill.to_brief(p_doc ->> 'state', 200);
+    v_state text := coalesce(left(p_doc ->> 'state', 200), 'unknown');
     v_count jsonb := p_doc -> 'status';
     v_done integer := coalesce(
         waybill.to_count(v_count ->> 'postage_purchased'), 0);
     v_failed integer :=
         coalesce(waybill.to_count(v_count ->> 'creation_failed'), 0)
         + coalesce(waybill.to_count(v_count ->> 'postage_purchase_failed'), 0);
-    v_is_final boolean := coalesce(v_state in ('purchased', 'label_generated',
-        'creation_failed', 'purchase_failed'), false);
-    v record := waybill.version_of(p_doc, case v_state
-        when 'creating' then 0 when 'created' then 1 when 'creation_failed'
-        then 1 when 'queued_for_purchase' then 2 when 'purchasing' then 3
-        when 'purchased' then 4 when 'purchase_failed' then 4
-        when 'label_generating' then 5 when 'label_generated' then 6
-        else 7 end);
+    v_is_final boolean := v_state in ('purchased', 'label_generated',
+        'creation_failed', 'purchase_failed');
+    v record := waybill.version_of(p_doc, waybill.batch_rank(v_state));
 begin
     insert into waybill.batch_operations as b (id, batch_id, operation_type,
         created_at, started_at, completed_at, status, total_items,
@@ -30,8 +25,7 @@ begin
         postage_purchased_count, postage_purchase_failed_count,
         doc_updated_at, doc_richness, doc_digest)
     values (v.id, v_id, 'easypost_batch', v.created_at, v.created_at,
-        case when v_is_final then v.updated_at end,
-        coalesce(v_state, 'unknown'),
+        case when v_is_final then v.updated_at end, v_state,
         coalesce(waybill.to_count(p_doc ->> 'num_shipments'), 0),
         v_done + v_failed, v_done, v_failed, 'easypost', v.updated_at,
         waybill.to_mode(p_doc ->> 'mode', p_mode), p_doc ->> 'reference',
@@ -61,9 +55,8 @@ begin
         excluded.doc_richness, excluded.doc_digest, now())
     where (excluded.doc_updated_at, excluded.doc_richness, excluded.doc_digest)
         > (b.doc_updated_at, b.doc_richness, b.doc_digest);
-    if not found then
-        return null;
-    end if;
-    return waybill.record_batch_items(v_id, p_doc -> 'shipments');
+    return case when found
+        then waybill.record_batch_items(v_id, p_doc -> 'shipments') end;
 end
 $$;
+revoke all on function waybill.record_batch(jsonb, text) from public;

@@ -42,3 +42,4 @@ begin
         order by s.id);
 end
 $$;
+revoke all on function waybill.record_batch_items(text, jsonb) from public;

@@ -41,3 +41,4 @@ begin
         > (c.doc_updated_at, c.doc_richness, c.doc_digest);
 end
 $$;
+revoke all on function waybill.record_customs_infos(jsonb[], text) from public;

@@ -30,3 +30,6 @@ begin
     return 1;
 end
 $$;
+revoke all on function waybill.record_document(
+    bytea, text, jsonb, text, text, text, text, integer, text)
+from public;

@@ -28,3 +28,4 @@ begin
     on conflict do nothing;
 end
 $$;
+revoke all on function waybill.record_events(uuid, uuid, jsonb) from public;

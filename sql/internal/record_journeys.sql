@@ -60,3 +60,4 @@ begin
     end if;
 end
 $$;
+revoke all on function waybill.record_journeys(jsonb[], text) from public;

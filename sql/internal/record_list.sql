@@ -47,3 +47,6 @@ begin
     end;
 end
 $$;
+revoke all on function waybill.record_list(
+    text[], text, text, text, text, integer, text)
+from public;

@@ -57,3 +57,4 @@ begin
     return v_count;
 end
 $$;
+revoke all on function waybill.record_objects(jsonb[], text) from public;

@@ -34,3 +34,4 @@ begin
         > (p.doc_updated_at, p.doc_richness, p.doc_digest);
 end
 $$;
+revoke all on function waybill.record_parcels(jsonb[], text) from public;

@@ -42,3 +42,4 @@ begin
         > (r.doc_updated_at, r.doc_richness, r.doc_digest);
 end
 $$;
+revoke all on function waybill.record_rates(jsonb[], text) from public;

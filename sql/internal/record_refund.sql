@@ -35,3 +35,4 @@ begin
         where s.easypost_id = v_shipment);
 end
 $$;
+revoke all on function waybill.record_refund(jsonb, text) from public;

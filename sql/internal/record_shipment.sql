@@ -45,3 +45,4 @@ begin
     return null;
 end
 $$;
+revoke all on function waybill.record_shipment(jsonb, text, uuid) from public;

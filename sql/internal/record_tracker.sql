@@ -59,3 +59,5 @@ begin
     return array[v_old.shipment_id, v_shipment_id];
 end
 $$;
+revoke all on function waybill.record_tracker(jsonb, text, text[], uuid[])
+from public;

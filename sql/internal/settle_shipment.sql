@@ -47,3 +47,4 @@ begin
     end if;
 end
 $$;
+revoke all on function waybill.settle_shipment(uuid) from public;

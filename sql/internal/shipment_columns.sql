@@ -51,3 +51,5 @@ begin
         purchased_at + delivery_days * interval '1 day');
 end
 $$;
+revoke all on function waybill.shipment_columns(jsonb, text, timestamptz)
+from public;

@@ -30,3 +30,4 @@ begin
     parcel := waybill.parcel_json(p_doc -> 'parcel', parcel_id);
 end
 $$;
+revoke all on function waybill.shipment_links(jsonb) from public;

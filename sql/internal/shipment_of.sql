@@ -27,3 +27,4 @@ begin
     return v_id;
 end
 $$;
+revoke all on function waybill.shipment_of(text, text, text, text) from public;

@@ -2,9 +2,9 @@
 -- says.  The tracker knows more about the journey than the shipment; of batch
 -- and refund the newer word counts.
 create or replace function waybill.shipment_state(
-    p_id uuid, p_key text, p_updated_at timestamptz,
-    p_status text, p_code text, p_carrier text,
-    p_refund_status text, p_batch_id text, p_batch_status text,
+    p_id uuid, p_key text, p_updated_at timestamptz, p_status text,
+    p_code text, p_carrier text, p_refund_status text, p_batch_id text,
+    p_batch_status text,
     out status text, out tracking_code text, out carrier text,
     out tracker_id uuid, out est_delivery_date timestamptz, out signed_by text,
     out delivered_at timestamptz, out tracking_details json,
@@ -27,13 +27,11 @@ begin
     where t.shipment_id = p_id
     order by t.doc_updated_at desc, t.doc_richness desc, t.doc_digest desc
     limit 1;
-    if tracker_id is null then
-        status := p_status;
-        tracking_code := p_code;
-        carrier := p_carrier;
-    elsif v_count > 1 then
-        tracking_details := waybill.joint_history(p_id);
-    end if;
+    tracking_details := case when v_count > 1
+        then waybill.joint_history(p_id) else tracking_details end;
+    status := coalesce(status, p_status);
+    tracking_code := coalesce(tracking_code, p_code);
+    carrier := coalesce(carrier, p_carrier);
     updated_at := greatest(updated_at, p_updated_at);
     select r.doc_updated_at, r.status, b.doc_updated_at, b.batch_id,
         b.batch_status
@@ -63,3 +61,6 @@ begin
     end if;
 end
 $$;
+revoke all on function waybill.shipment_state(
+    uuid, text, timestamptz, text, text, text, text, text, text)
+from public;

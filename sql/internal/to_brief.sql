@@ -9,3 +9,4 @@ as $$
     select case when octet_length(p_value) <= p_bytes
         then p_value else left(p_value, p_bytes / 4) end
 $$;
+revoke all on function waybill.to_brief(text, integer) from public;

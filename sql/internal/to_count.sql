@@ -7,3 +7,4 @@ parallel safe
 as $$
     select case when p_value ~ '^[0-9]{1,9}$' then p_value::integer end
 $$;
+revoke all on function waybill.to_count(text) from public;

@@ -7,3 +7,4 @@ parallel safe
 as $$
     select case when p_value ~ '^[A-Z]{3}$' then p_value end
 $$;
+revoke all on function waybill.to_currency(text) from public;

@@ -7,3 +7,4 @@ parallel safe
 as $$
     select case p_value when 'true' then true when 'false' then false end
 $$;
+revoke all on function waybill.to_flag(text) from public;

@@ -9,3 +9,4 @@ as $$
     select case when octet_length(p_value) between 1 and 200
         then p_value end
 $$;
+revoke all on function waybill.to_key(text) from public;

@@ -10,3 +10,4 @@ as $$
         when p_mode in ('test', 'production') then p_mode
         else 'production' end
 $$;
+revoke all on function waybill.to_mode(text, text) from public;

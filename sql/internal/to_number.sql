@@ -9,3 +9,4 @@ as $$
     select case when p_value ~ '^[0-9]{1,12}([.][0-9]{1,12})?$'
         then p_value::numeric end
 $$;
+revoke all on function waybill.to_number(text) from public;

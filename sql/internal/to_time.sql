@@ -19,3 +19,4 @@ as $$
             then p_value::timestamptz end
         end
 $$;
+revoke all on function waybill.to_time(text) from public;

@@ -28,3 +28,4 @@ begin
         group by d.detail) u;
 end
 $$;
+revoke all on function waybill.tracker_history(jsonb, jsonb) from public;

@@ -38,3 +38,6 @@ begin
     where k.id = p_id;
 end
 $$;
+revoke all on function waybill.update_shipment(
+    uuid, text, jsonb, text, timestamptz, integer, bigint)
+from public;

@@ -23,3 +23,4 @@ begin
     digest := hashtextextended(v_text, 0);
 end
 $$;
+revoke all on function waybill.version_of(jsonb, integer) from public;

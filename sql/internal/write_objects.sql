@@ -26,3 +26,6 @@ begin
     end if;
 end
 $$;
+revoke all on function waybill.write_objects(
+    jsonb[], jsonb[], jsonb[], jsonb[], jsonb[], text)
+from public;

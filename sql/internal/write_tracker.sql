@@ -52,3 +52,7 @@ begin
     returning t.id into id;
 end
 $$;
+revoke all on function waybill.write_tracker(
+    text, jsonb, text, timestamptz, integer, bigint, jsonb, timestamptz,
+    text[], uuid[])
+from public;

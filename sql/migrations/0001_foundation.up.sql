@@ -223,10 +223,18 @@ end
 $$;
 
 revoke all on function
+    waybill.uuid_generate_v7(),
+    waybill.uuid_first(timestamptz),
+    waybill.uuid_time(uuid),
+    waybill.easypost_uuid(timestamptz, text),
     waybill.make_partition(text, text, uuid, uuid),
     waybill.ensure_partitions(),
     waybill.retire_partitions(),
     waybill.drop_partitioned(text),
     waybill.compress_fast(text, text[])
 from public;
+grant execute on function
+    waybill.uuid_first(timestamptz),
+    waybill.uuid_time(uuid)
+to waybill_reader;
 grant select on waybill.partition_rules to waybill_reader;

@@ -259,6 +259,14 @@ create unique index ix_mv_top_routes_key
 create index ix_mv_top_routes_count
     on waybill.mv_top_routes (shipment_count desc);
 
+revoke all on function
+    waybill.analytics_mode(),
+    waybill.is_on_time(timestamptz, timestamptz)
+from public;
+grant execute on function
+    waybill.analytics_mode(),
+    waybill.is_on_time(timestamptz, timestamptz)
+to waybill_reader;
 grant select on waybill.analytics_summaries, waybill.carrier_performance,
     waybill.shipment_metrics, waybill.refresh_history,
     waybill.recent_shipments, waybill.mv_daily_shipment_analytics,
