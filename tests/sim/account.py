@@ -533,3 +533,34 @@ def update_referral_customer(call):
         raise required("email")
     user["email"] = params["email"]
     return with_newline(200, {"message": "Referral Customer email updated successfully"})
+
+
+@route("POST", "/beta/setup_intents")
+def setup_intent(_call):
+    return 200, {"client_secret": "seti_simulated"}
+
+
+@route("POST", "/beta/financial_connections_sessions")
+def financial_connections_session(_call):
+    return 200, {"client_secret": "fcsess_simulated"}
+
+
+@route("POST", "/beta/referral_customers/payment_method")
+def referral_payment_method(call):
+    params = call.wrapped("payment_method")
+    if not params.get("stripe_customer_id") or not params.get("payment_method_reference"):
+        raise errors.unprocessable("BILLING.INVALID_PAYMENT_GATEWAY_REFERENCE",
+                                   "Invalid payment gateway reference.")
+    return 200, {"id": call.ids.new("card"), "disabled_at": None, "object": "CreditCard",
+                 "name": None, "last4": "4242", "exp_month": 5, "exp_year": 2030,
+                 "brand": "Visa"}
+
+
+@route("POST", "/beta/referral_customers/refunds")
+def referral_refund(call):
+    if call.body.get("payment_log_id"):
+        raise errors.unprocessable("TRANSACTION.DOES_NOT_EXIST",
+                                   "We could not find a transaction with that id.")
+    raise errors.unprocessable("TRANSACTION.AMOUNT_INVALID",
+                               "Refund amount is invalid. Please use a valid amount or "
+                               "escalate to finance.")

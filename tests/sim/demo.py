@@ -320,7 +320,10 @@ def main():
     sim = Simulator(options.sim)
     crew = Crew(options)
     progress = Progress(options.shipments)
+    limit = sim.ask("GET", "/settings")["list_limit"]
     sim.ask("POST", "/settings", {"list_limit": 0})
+    if not sim.ask("GET", "/stats")["objects"]["test"].get("hook"):
+        print("  (the simulator has no webhook: nothing will be heard of the parcels)")
     try:
         counts = history(options, sim, crew, progress)
         # What is still under way goes on in real time.
@@ -329,7 +332,7 @@ def main():
         sim.settle()
     finally:
         sim.clock(None)
-        sim.ask("POST", "/settings", {"list_limit": 5})
+        sim.ask("POST", "/settings", {"list_limit": limit})
     events = sim.ask("GET", "/stats")["events"]
     progress.end(f"{counts['labels']} labels, {counts['refunds']} refunds, "
                  f"{counts['returns']} returns, {counts['batches']} batches, "
