@@ -116,6 +116,7 @@ adopt(struct crew *crew, pid_t pid, int64_t now_ms)
 	if (slot_of(crew, i)->pid != (int32_t)pid ||
 	    slot_of(crew, i)->state == SLOT_STOPPING)
 		tell(member, now_ms);
+	slot_of(crew, i)->pid = (int32_t)pid;
 }
 
 static void
@@ -162,7 +163,7 @@ crew_new(const struct crew_options *options)
 }
 
 /* In the child. */
-static void __attribute__((noreturn))
+static _Noreturn void
 become_worker(const struct crew *crew, int i, pid_t parent)
 {
 	const struct worker_start start = {

@@ -177,10 +177,11 @@ resize(struct supervisor *sv, int64_t now_ms)
 /* -- reload ------------------------------------------------------------- */
 
 /* In a child: asks a fresh copy of the program what it thinks. */
-static void __attribute__((noreturn)) test_configuration(char **argv)
+static _Noreturn void
+test_configuration(char **argv)
 {
-	sigset_t none;
 	static char option[] = "-t";
+	sigset_t none;
 	size_t count = 0;
 	char **test;
 
