@@ -26,6 +26,7 @@ FCGI = $(patsubst %.c,$(BUILD)/%.o,$(wildcard fcgi/*.c))
 CTL = $(patsubst %.c,$(BUILD)/%.o,$(wildcard ctl/*.c))
 
 all: $(BUILD)/waybill-fcgi $(BUILD)/waybill
+	@:
 
 $(BUILD)/waybill-fcgi: $(FCGI) $(SHARED)
 	$(CC) $(LDFLAGS) -o $@ $^ -lfcgi -lpq -lcurl -lcrypto -lutf8proc

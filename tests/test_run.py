@@ -3,6 +3,7 @@ it, however it ends."""
 
 import json
 import os
+import pty
 import re
 import shlex
 import signal
@@ -21,18 +22,25 @@ SECRETS_OF_OTHERS = ("DATABASE_", "EASYPOST_", "WAYBILL_", "WORKER", "SPOOL_",
 class Running:
     """run.py in a process group of its own, as a shell would start it."""
 
-    def __init__(self, directory, build, **settings):
+    def __init__(self, directory, build, terminal=None, **settings):
         self.directory = str(directory)
         self.said = os.path.join(self.directory + ".out")
         clean = {name: value for name, value in os.environ.items()
                  if not name.startswith(SECRETS_OF_OTHERS)}
+        words = [sys.executable, os.path.join(ROOT, "tests/env/run.py"),
+                 "--directory", self.directory, "--build", build,
+                 "--demo", "0"]
+        if terminal is not None:
+            # As below make, which waits for its children when it is told that
+            # the terminal has gone, and does not tell them.
+            words = ["setsid", "--ctty", "sh", "-c",
+                     f"trap : HUP; {shlex.join(words)}; true"]
         with open(self.said, "ab") as said:
             self.begin = said.tell()
             self.child = subprocess.Popen(
-                [sys.executable, os.path.join(ROOT, "tests/env/run.py"),
-                 "--directory", self.directory, "--build", build,
-                 "--demo", "0"], cwd=ROOT, stdin=subprocess.DEVNULL,
-                stdout=said, stderr=said, process_group=0,
+                words, cwd=ROOT, stdin=terminal or subprocess.DEVNULL,
+                stdout=said if terminal is None else terminal, stderr=said,
+                process_group=None if terminal else 0,
                 env={**clean, **settings})
 
     def text(self):
@@ -139,6 +147,17 @@ def test_it_takes_everything_with_it(running, number):
     one = running().up()
     one.stop(number)
     assert_nothing_left(one, one.port(), 10.0)
+
+
+def test_a_terminal_that_is_closed(running):
+    outside, inside = pty.openpty()
+    one = running(terminal=inside)
+    os.close(inside)
+    directory = os.path.realpath(one.directory)
+    wait_until(lambda: os.path.exists(directory + "/sock/read.sock"), 60)
+    os.close(outside)
+    one.child.wait(80)
+    assert left_in(directory) == []
 
 
 def test_interrupted_at_its_start(running):

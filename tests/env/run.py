@@ -210,9 +210,11 @@ def load_demo(stack, shipments):
         "--key", stack.key, "--sim", stack.sim.base, "--days", DEMO_DAYS,
         "--shipments", shipments], log=stack.log("demo"),
         directory=stack.directory)
-    status = demo.start(to_terminal=True).wait(1800.0)
-    if status != 0:
-        say(f"(the demo history is not complete: status {status}, "
+    demo.start(to_terminal=True)
+    while demo.is_running():
+        look_around(stack)
+    if demo.child.returncode != 0:
+        say("(the demo history is not complete: "
             f"{os.path.relpath(demo.log)})")
         return
     stack.waybill("refresh")
@@ -220,14 +222,17 @@ def load_demo(stack, shipments):
     stack.keep()
 
 
-def watch(stack):
-    """Until somebody stops us, or a part of us has died."""
+def look_around(stack):
+    """Goes on, unless a part of us has died or the terminal has gone: of that
+    the kernel tells the first process only, which may be a make that waits for
+    us."""
     parts = [stack.nginx.process, *stack.service.processes.values()]
     parts += [part.process for part in (stack.sim, stack.postgres) if part]
-    while True:
-        for part in parts:
-            part.check()
-        pause(0.5)
+    for part in parts:
+        part.check()
+    if HAS_TERMINAL and not os.isatty(sys.__stdout__.fileno()):
+        interrupt()
+    pause(0.2)
 
 
 def interrupt(*_):
@@ -237,6 +242,7 @@ def interrupt(*_):
     raise Interrupted
 
 
+HAS_TERMINAL = os.isatty(sys.__stdout__.fileno())
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -276,7 +282,8 @@ def serve(options):
         seconds = time.monotonic() - begun
         load_demo(stack, options.demo)
         explain(stack, seconds)
-        watch(stack)
+        while True:
+            look_around(stack)
     except Interrupted:
         say("\nStopping ...", end="")
     except (Failed, TooLate, OSError) as error:
