@@ -14,6 +14,7 @@ as $$
 declare
     v_digest bytea := sha256(p_body);
     v_read record;
+    v_blank jsonb;
     v_bodies text[];
 begin
     documents := 0;
@@ -30,8 +31,11 @@ begin
         return;
     end if;
     if waybill.has_secrets(p_path, v_read.doc ->> 'object', v_read.body) then
-        v_read.doc := waybill.blank_secrets(v_read.doc);
-        v_read.body := v_read.doc::text;
+        v_blank := waybill.blank_secrets(v_read.doc);
+        if v_blank <> v_read.doc then
+            v_read.doc := v_blank;
+            v_read.body := v_blank::text;
+        end if;
     end if;
     if jsonb_typeof(v_read.doc) = 'array'
         or not v_read.doc ?| array['object', 'id']

@@ -333,7 +333,7 @@ create table waybill.rates (
 );
 comment on table waybill.rates is
     'Rates that came on their own (a new rating, a single rate).  Those inside a
-shipment stay in shipments.rates_data; shipment_rates shows both';
+shipment stay in shipments.rates_data; shipment_rates shows all';
 create index ix_rates_shipment on waybill.rates (shipment_easypost_id);
 
 create view waybill.shipment_rates as
@@ -346,6 +346,20 @@ create view waybill.shipment_rates as
         r.value ->> 'delivery_days' as delivery_days
     from waybill.shipments s
     cross join lateral json_array_elements(s.rates_data) as r (value)
+    union all
+    select s.easypost_id,
+        s.selected_rate_id,
+        s.carrier,
+        s.service,
+        s.base_cost::text,
+        s.currency,
+        s.delivery_days::text
+    from waybill.shipments s
+    where s.selected_rate_id is not null
+        and not exists (
+            select
+            from json_array_elements(s.rates_data) as r (value)
+            where r.value ->> 'id' = s.selected_rate_id)
     union all
     select r.shipment_easypost_id,
         r.easypost_id,
