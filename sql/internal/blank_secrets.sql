@@ -1,6 +1,7 @@
 -- A document without what nobody may read in a database: API keys, carrier
--- credentials, webhook secrets and headers, sessions.  The keys stay, their
--- values become null.  The depth is bounded by what jsonb could be read.
+-- credentials, webhook secrets and the headers set with them, sessions.  The
+-- keys stay, their values become null.  The depth is bounded by what jsonb could
+-- be read.
 create or replace function waybill.blank_secrets(p_doc jsonb)
 returns jsonb
 language plpgsql
@@ -17,12 +18,20 @@ begin
         return coalesce((
             select jsonb_object_agg(e.key, case
                 when e.key in ('credentials', 'test_credentials',
-                        'webhook_secret', 'custom_headers', 'request_headers',
-                        'client_secret', 'secret', 'password', 'session_id')
+                        'webhook_secret', 'custom_headers', 'client_secret',
+                        'secret', 'password', 'session_id')
                     or e.key = 'key' and p_doc ->> 'object' = 'ApiKey'
                     or e.key = 'link'
                         and p_doc ->> 'object' = 'CustomerPortalAccountLink'
                 then null
+                when e.key = 'request_headers'
+                    and jsonb_typeof(e.value) = 'object'
+                then (
+                    select coalesce(jsonb_object_agg(h.key, case
+                        when lower(h.key) in ('accept', 'accept-encoding',
+                            'content-length', 'content-type', 'host',
+                            'user-agent') then h.value end), '{}')
+                    from jsonb_each(e.value) h)
                 when e.key in ('url', 'request_url')
                     and jsonb_typeof(e.value) = 'string'
                 then to_jsonb(regexp_replace(e.value #>> '{}',
