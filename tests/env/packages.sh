@@ -20,6 +20,8 @@ libutf8proc-dev: webhook secrets that are not ASCII
 nginx: TLS, and the door to the workers
 postgresql: the database
 openssl: a certificate for this machine
+ca-certificates: to know EasyPost by its own
+curl: the requests that make run prints
 python3: starts and stops everything"
 
 test="clang-format: the layout of the C files
