@@ -359,8 +359,9 @@ class Simulator:
         return self._post("/fault", {"match": match, "kind": kind, **more})
 
     def canned(self, method, path, body=b"", *, query="", status=200,
-               headers=None):
-        """From now on this very request gets these very bytes."""
+               headers=None, times=None):
+        """From now on this very request gets these very bytes; or only so
+        many times."""
         body = compact(body)
         given = {"Content-Type": "application/json; charset=utf-8"}
         given.update(headers or {})
@@ -368,7 +369,7 @@ class Simulator:
             given = dict(headers or {})
         self._post("/canned", {
             "method": method, "path": path, "query": query, "status": status,
-            "headers": given,
+            "headers": given, "times": times,
             "body_base64": base64.b64encode(body).decode()})
 
     def state(self, object_id):

@@ -244,7 +244,8 @@ def test_a_broken_configuration_does_not_reload(own):
             own.reload(pool)
             wait_until(lambda pool=pool: b"NONSENSE" in own.logs(place)[
                 pool + ".log"], 10, "the reason in the log")
-        assert all_workers(own) == before
+        for pool, pids in all_workers(own).items():
+            assert pids and set(pids) <= set(before[pool])
         assert Client(own).get("/readyz").status_code == 200
     finally:
         with open(own.conf_file, "w", encoding="utf-8") as file:
@@ -507,7 +508,7 @@ def test_no_room_in_the_spool_means_no_2xx(own, own_db):
     own.start_pool("webhook")
     nobody = Client(own)
     events = [documents.event("batch.updated", documents.batch())
-              for _ in range(8)]
+              for _ in range(16)]
     own_db.close()
     own.postgres.crash()
     try:
@@ -519,8 +520,9 @@ def test_no_room_in_the_spool_means_no_2xx(own, own_db):
         own.restart("webhook")
     accepted = [event for event, answer in zip(events, answers)
                 if answer.status_code == 200]
-    assert len(accepted) <= 3
-    for answer in answers[3:]:
+    # Each worker counts for itself, and may be one file behind the others.
+    assert 3 <= len(accepted) <= 3 + 4
+    for answer in answers[8:]:
         assert_error(answer, 503, easypost=False)
         assert int(answer.headers["Retry-After"]) >= 1
     again = Database(own.database_url)

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-from helpers import Database, setting
+from helpers import Database, setting, wait_until
 
 SECRETS = ["EASYPOST_API_KEY", "EASYPOST_TEST_API_KEY",
            "EASYPOST_WEBHOOK_SECRET"]
@@ -71,12 +71,11 @@ def test_no_panic_and_no_report_of_a_sanitizer(stack):
 def test_every_request_has_its_line(stack):
     """The id of the last answer is in nginx's log and in the service's."""
     got = stack.request("GET", "/db/shipments?limit=1", key=stack.key)
-    own = got.headers["X-Request-Id"]
-    logs = stack.logs()
-    assert any(own.encode() in text for name, text in logs.items()
-               if name.startswith("read"))
-    assert any(own.encode() in text for name, text in logs.items()
-               if name.startswith(("nginx", "waybill")))
+    own = got.headers["X-Request-Id"].encode()
+    for kinds in (("read",), ("nginx", "waybill")):
+        wait_until(lambda kinds=kinds: any(
+            own in text for name, text in stack.logs().items()
+            if name.startswith(kinds)), 5, f"the line of {kinds}")
 
 
 def test_no_worker_crashed(stack):
