@@ -18,7 +18,7 @@ declare
     v_bodies text[];
 begin
     documents := 0;
-    if octet_length(p_body) = 0 or exists (
+    if coalesce(octet_length(p_body), 0) = 0 or exists (
         select from waybill.documents k
         where k.digest = v_digest)
     then

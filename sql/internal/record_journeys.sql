@@ -55,8 +55,8 @@ begin
             union
             select u.id
             from unnest(v_linked) as u (id)
-            where u.id is not null
-            order by 1) t;
+            order by 1) t
+        where t.id is not null;
     end if;
 end
 $$;

@@ -2,6 +2,8 @@ drop function waybill.compress_fast(text, text[]);
 drop function waybill.drop_partitioned(text);
 drop function waybill.retire_partitions();
 drop function waybill.ensure_partitions();
+drop function waybill.retire_partition(text, text, boolean, timestamptz);
+drop function waybill.partition_months(text);
 drop function waybill.make_partition(text, text, uuid, uuid);
 drop table waybill.partition_rules;
 drop function waybill.easypost_uuid(timestamptz, text);

@@ -109,6 +109,41 @@ begin
 end
 $$;
 
+-- The partitions of a table, by the month in their names; null: the history.
+create function waybill.partition_months(p_parent text)
+returns table (name text, month timestamptz)
+language sql
+stable
+as $$
+    select c.relname::text,
+        case when c.relname ~ '_[0-9]{4}_[0-9]{2}$'
+            then (replace(right(c.relname, 7), '_', '-') || '-01')::timestamp
+                at time zone 'UTC' end
+    from pg_catalog.pg_inherits i
+    join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = to_regclass(format('waybill.%I', p_parent))
+$$;
+
+-- Takes one partition out; kept apart when it is not to be dropped, the
+-- history under a name that says until when it goes.
+create function waybill.retire_partition(
+    p_parent text, p_name text, p_is_dropped boolean, p_first_month timestamptz)
+returns void
+language plpgsql
+as $$
+begin
+    execute format('alter table waybill.%I detach partition waybill.%I',
+        p_parent, p_name);
+    if p_is_dropped then
+        execute format('drop table waybill.%I', p_name);
+    elsif p_name like '%\_history' then
+        execute format('alter table waybill.%I rename to %I', p_name,
+            p_name || to_char(p_first_month at time zone 'UTC',
+                '_"until"_YYYY_MM_DD'));
+    end if;
+end
+$$;
+
 -- Makes what is missing: the history partition and each month up to
 -- months_ahead.  Two at once are safe; tells what it made.
 create function waybill.ensure_partitions()
@@ -137,25 +172,27 @@ begin
                 waybill.uuid_first(v_this_month));
             return next;
         end if;
-        v_month := greatest(v_rule.first_month,
-            v_this_month - interval '1 month');
+        v_month := coalesce((
+            select max(m.month) + interval '1 month'
+            from waybill.partition_months(v_rule.parent) m),
+            v_rule.first_month);
         while v_month <= v_this_month
             + v_rule.months_ahead * interval '1 month'
         loop
             partition := v_rule.parent || to_char(v_month, '_YYYY_MM');
-            if to_regclass(format('waybill.%I', partition)) is null then
-                perform waybill.make_partition(v_rule.parent, partition,
-                    waybill.uuid_first(v_month),
-                    waybill.uuid_first(v_month + interval '1 month'));
-                return next;
-            end if;
+            perform waybill.make_partition(v_rule.parent, partition,
+                waybill.uuid_first(v_month),
+                waybill.uuid_first(v_month + interval '1 month'));
+            return next;
             v_month := v_month + interval '1 month';
         end loop;
     end loop;
 end
 $$;
 
--- Drops or detaches the months that are older than their table's rule keeps.
+-- Drops or detaches the months that are older than their table's rule keeps,
+-- and with them the history partition, in whose place an empty one takes what
+-- still arrives from that time.  A table in use is left for the next time.
 create function waybill.retire_partitions()
 returns table (parent text, partition text, action text)
 language plpgsql
@@ -164,31 +201,39 @@ set search_path = waybill, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-    v_old record;
+    v_rule waybill.partition_rules;
+    v_cutoff timestamptz;
 begin
     perform pg_advisory_xact_lock(hashtext('waybill.partitions'));
-    for v_old in
-        select r.parent, c.relname::text as name, r.expiry
+    for v_rule in
+        select r.*
         from waybill.partition_rules r
-        join pg_catalog.pg_inherits i
-            on i.inhparent = to_regclass(format('waybill.%I', r.parent))
-        join pg_catalog.pg_class c on c.oid = i.inhrelid
         where r.keep_months is not null
-            and c.relname ~ '_[0-9]{4}_[0-9]{2}$'
-            and to_date(right(c.relname, 7), 'YYYY_MM')
-                < date_trunc('month', now())
-                    - r.keep_months * interval '1 month'
-        order by 1, 2
+        order by r.parent
     loop
-        execute format('alter table waybill.%I detach partition waybill.%I',
-            v_old.parent, v_old.name);
-        if v_old.expiry = 'drop' then
-            execute format('drop table waybill.%I', v_old.name);
-        end if;
-        parent := v_old.parent;
-        partition := v_old.name;
-        action := v_old.expiry;
-        return next;
+        v_cutoff := date_trunc('month', now())
+            - v_rule.keep_months * interval '1 month';
+        continue when v_cutoff <= v_rule.first_month;
+        begin
+            return query
+                select v_rule.parent, p.name, case v_rule.expiry
+                    when 'drop' then 'dropped' else 'detached' end
+                from waybill.partition_months(v_rule.parent) p
+                cross join lateral waybill.retire_partition(v_rule.parent,
+                    p.name, v_rule.expiry = 'drop', v_rule.first_month)
+                where p.month < v_cutoff
+                    or p.month is null
+                order by 2;
+            perform waybill.make_partition(v_rule.parent,
+                v_rule.parent || '_history', null,
+                waybill.uuid_first(v_cutoff));
+            update waybill.partition_rules r
+            set first_month = v_cutoff
+            where r.parent = v_rule.parent;
+        exception
+            when lock_not_available then
+                null;
+        end;
     end loop;
 end
 $$;
@@ -228,6 +273,8 @@ revoke all on function
     waybill.uuid_time(uuid),
     waybill.easypost_uuid(timestamptz, text),
     waybill.make_partition(text, text, uuid, uuid),
+    waybill.partition_months(text),
+    waybill.retire_partition(text, text, boolean, timestamptz),
     waybill.ensure_partitions(),
     waybill.retire_partitions(),
     waybill.drop_partitioned(text),

@@ -5,8 +5,8 @@ create table waybill.webhook_event_ids (
     id uuid not null
 );
 comment on table waybill.webhook_event_ids is
-    'What makes an event count once: a partitioned table cannot be unique by
-anything but its partition key, and months of events may be retired';
+    'What makes an event count once, and finds it: a partitioned table cannot be
+unique by anything but its partition key, and months of events may be retired';
 
 create table waybill.webhook_events (
     id uuid not null constraint webhook_events_pkey primary key,
@@ -33,8 +33,6 @@ comment on column waybill.webhook_events.state is
 error, to be replayed';
 comment on column waybill.webhook_events.raw is
     'The bytes of an event that PostgreSQL cannot take as JSON';
-create index ix_webhook_events_easypost_id
-    on waybill.webhook_events (easypost_id);
 create index ix_webhook_events_object
     on waybill.webhook_events (object_id);
 create index ix_webhook_events_failed
