@@ -5,6 +5,7 @@ BUILD = build
 CC = gcc
 PYTHON = /usr/bin/python3
 JOBS = 2
+PYTEST_FLAGS = -q -n $(JOBS) --dist loadfile
 VERSION := $(shell cat VERSION)
 
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
