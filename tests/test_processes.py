@@ -457,6 +457,89 @@ def test_a_frozen_database(own, own_sim, own_db):
                10, "reads again")
 
 
+def test_reads_of_easypost_do_not_wait_for_a_frozen_database(own, own_sim):
+    """What was only read is recorded after its answer."""
+    easypost = Client(own, setting(own, "EASYPOST_TEST_API_KEY"))
+    path = "/v2/" + unique("frozen_")
+    own_sim.canned("GET", path, documents.address())
+    assert easypost.get(path).status_code == 200
+    own.postgres.freeze()
+    try:
+        times = []
+        for _ in range(5):
+            answer, seconds = stopwatch(lambda: easypost.get(path))
+            assert answer.status_code == 200
+            times.append(seconds)
+        assert max(times) < 1.0, times
+    finally:
+        own.postgres.thaw()
+
+
+def test_a_drain_by_many_with_rubbish_among_it(own, own_db):
+    """Damaged files are set aside; what is whole arrives once."""
+    events = [documents.event("batch.updated", documents.batch())
+              for _ in range(25)]
+    own_db.close()
+    own.postgres.crash()
+    nobody = Client(own)
+    try:
+        for event in events:
+            assert deliver(nobody, event).status_code == 200
+        folder = os.path.join(own.spool_dir, "new")
+        rubbish = {"0-rubbish": b"", "zz-rubbish": os.urandom(300)}
+        whole = sorted(os.listdir(folder))[0]
+        with open(os.path.join(folder, whole), "rb") as file:
+            rubbish[whole + "0"] = file.read()[:-10]
+        for name, data in rubbish.items():
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(data)
+    finally:
+        own.postgres.start()
+    running = [subprocess.Popen(
+        [os.path.join(own.build, "waybill"), "-c", own.conf_file, "jobs",
+         "--once"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={"PATH": os.environ["PATH"]}) for _ in range(3)]
+    for process in running:
+        process.wait(60)
+    wait_until(lambda: os.listdir(folder) == [], 20, "an empty spool")
+    bad = os.path.join(own.spool_dir, "bad")
+    aside = os.listdir(bad)
+    for name in aside:
+        os.unlink(os.path.join(bad, name))
+    assert sorted(name for name in aside
+                  if not name.endswith(".reason")) == sorted(rubbish)
+    again = Database(own.database_url)
+    assert again.one("select count(*), count(distinct easypost_id) from "
+                     "webhook_events where easypost_id = any (%s)",
+                     [one["id"] for one in events]) == (25, 25)
+    again.close()
+
+
+def test_connections_are_renewed(tmp_path_factory):
+    """After an hour; here after a second."""
+    with Stack(tmp_path_factory.mktemp("renew"), sim=False, conf={
+            "WORKERS": "3", "WORKERS_OVERFLOW": "0",
+            "DATABASE_POOL_RECYCLE": "1"}) as one:
+        client = Client(one, one.key)
+        assert client.get("/db/shipments").status_code == 200
+        sql = ("select pid from pg_stat_activity "
+               "where application_name = 'waybill-read'")
+        before = one.psql(sql)
+        assert len(before) == 1
+
+        def renewed():
+            assert client.get("/db/shipments").status_code == 200
+            return one.psql(sql) not in ([], before)
+
+        wait_until(renewed, 5, "another connection")
+
+
+def test_more_clients_than_workers(own):
+    """They wait in the socket's queue; nobody is refused."""
+    answers = parallel(60, lambda _: ask_read(own)())
+    assert {answer.status_code for answer in answers} == {200}
+
+
 def test_a_restart_of_the_database(own):
     """What was connected is found dead without costing a request."""
     client, nobody = Client(own, own.key), Client(own)
@@ -696,6 +779,8 @@ def test_memory_of_the_workers(own):
     for pool, limit_kb in (("read", 4096), ("webhook", 4096),
                            ("upstream", 8192)):
         make, _ = ASKS[pool]
+        if pool == "upstream":  # large bodies must not stay
+            Client(own, own.key).post("/v2/x", data=b"x" * 5_000_000)
         for _ in range(50):
             make(own)()
         for pid in workers(own, pool):

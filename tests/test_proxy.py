@@ -116,6 +116,17 @@ def test_actions_take_the_bodies_of_all_official_clients(client, sim, body):
     assert last_call(sim, path)["body_sha256"] == sha256(body or b"")
 
 
+def test_a_body_in_chunks_arrives_whole(client, sim):
+    """Its length is not told in advance; EasyPost is told all the same."""
+    path = "/v2/" + unique("chunks_")
+    sim.canned("POST", path, b"{}")
+    got = client.post(path, data=iter([b'{"a":', b"1", b"}" + b" " * 20_000]))
+    assert got.status_code == 200, got.text
+    call = last_call(sim, path)
+    assert call["body_sha256"] == sha256(b'{"a":1}' + b" " * 20_000)
+    assert lower(call["headers"])["content-length"] == str(20_007)
+
+
 def test_headers_that_go_up(client, sim):
     path = "/v2/" + unique("headers_")
     sim.canned("POST", path, b"{}")

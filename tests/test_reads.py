@@ -423,12 +423,10 @@ def test_an_unknown_parameter_is_told_which_exist(client):
 @pytest.mark.parametrize("value", [
     "2026-02-30", "2026-13-01", "2026-00-10", "0000-00-00", "yesterday",
     "2026-1-1", "2026-01-01T25:00:00Z", "2026-01-01T00:60:00Z",
-    "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "20260101", "now",
+    "2026-01-01 00:00:00Z", "20260101", "now",
     "infinity", "1e10", "", "12026-01-01", "2026-01-01T00:00:00%2B99:00",
     "2026-01-01Z%00", "-infinity", "epoch"])
 def test_dates_that_do_not_exist(client, name, value):
-    if value in ("2026-01-01T00:00:00",):
-        pytest.skip("a time without a zone may be read as UTC")
     got = client.get(f"/db/shipments?{name}={value}")
     error = assert_error(got, 400, "PARAMETER.INVALID", easypost=False)
     assert name in str(error["errors"]) + error["message"]

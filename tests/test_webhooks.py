@@ -627,6 +627,28 @@ def test_a_history_that_shrinks_loses_nothing(nobody, db):
     assert len(history(db, own)) == 3
 
 
+@pytest.mark.parametrize("year", [1970, 2010, 2014, 2024, 2031, 9999])
+def test_trackers_of_any_age(nobody, db, year):
+    """Whatever the month, there is a place for its steps."""
+    moment = f"{year}-03-01T00:00:00Z"
+    own = documents.tracker([documents.detail(
+        1, "in_transit", "Moved", datetime=moment)],
+        created_at=moment, updated_at=moment)
+    event = documents.event("tracker.updated", own, created_at=moment)
+    assert deliver(nobody, event).status_code == 200
+    assert history(db, own) == [("in_transit", "Moved")]
+    assert len(kept(db, event)) == 1
+
+
+def test_an_event_in_chunks(nobody, db, secret):
+    event = documents.event("batch.updated", documents.batch())
+    body = compact(event)
+    got = nobody.post("/webhooks/easypost", data=iter([body[:9], body[9:]]),
+                      headers=signed(secret, body))
+    assert (got.status_code, got.json()) == (200, OK)
+    assert len(kept(db, event)) == 1
+
+
 def test_a_tracker_is_linked_when_its_shipment_arrives(nobody, client, sim,
                                                        db):
     """The event knows only carrier and tracking code."""
