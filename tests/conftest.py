@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+import traces
 from env import stack as environment
 from fixtures import *  # noqa: F401,F403: the tests' own
 
@@ -30,6 +31,7 @@ def stack(tmp_path_factory):
     """The stack that most tests share."""
     with environment.Stack(tmp_path_factory.mktemp("stack")) as one:
         yield one
+        environment.troubles.extend(traces.of(one))
 
 
 @pytest.fixture

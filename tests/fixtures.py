@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+import traces
+from env import stack as environment
 from env.stack import Stack
 from helpers import Client, Database, Simulator
 
@@ -42,6 +44,7 @@ def odd_stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("odd")
     with Stack(folder, conf={"WORKERS": "6", "WORKERS_OVERFLOW": "0"}) as one:
         yield one
+        environment.troubles.extend(traces.of(one))
 
 
 @pytest.fixture(scope="session")
