@@ -12,15 +12,16 @@ set enable_seqscan = off
 as $$
 declare
     v_read record := waybill.read_json(p_body);
+    v_raw bytea := case when v_read.flaw is not null then p_body end;
     v_id uuid;
     v_error text := v_read.flaw;
 begin
     event_id := case
-        when v_read.flaw is not null then waybill.event_id_of(p_body)
+        when v_raw is not null then waybill.event_id_of(p_body)
         when jsonb_typeof(v_read.doc) = 'object'
             and jsonb_typeof(v_read.doc -> 'id') = 'string'
         then waybill.to_key(v_read.doc ->> 'id') end;
-    if event_id is null or left(event_id, 4) <> 'evt_' then
+    if event_id is null or event_id not like 'evt\_%' then
         outcome := 'refused';
         event_id := null;
         return;
@@ -37,11 +38,9 @@ begin
     outcome := 'kept';
     if v_error is null then
         begin
-            if waybill.record_objects(array[v_read.doc -> 'result'],
-                v_read.doc ->> 'mode') > 0
-            then
-                outcome := 'applied';
-            end if;
+            outcome := case when waybill.record_objects(
+                array[v_read.doc -> 'result'], v_read.doc ->> 'mode') > 0
+                then 'applied' else 'kept' end;
         exception
             when data_exception or integrity_constraint_violation
                 or program_limit_exceeded then
@@ -55,8 +54,8 @@ begin
         v_read.doc ->> 'mode', v_read.doc ->> 'user_id',
         v_read.doc -> 'result' ->> 'object',
         waybill.to_key(v_read.doc -> 'result' ->> 'id'),
-        case when v_read.flaw is null then v_read.body::json end,
-        case when v_read.flaw is not null then p_body end,
+        case when v_raw is null then waybill.blank_urls(v_read.body)::json end,
+        v_raw,
         case when v_error is null then outcome else 'failed' end, v_error,
         p_request_id, waybill.to_time(v_read.doc ->> 'created_at'));
 end

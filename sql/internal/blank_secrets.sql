@@ -1,7 +1,7 @@
 -- A document without what nobody may read in a database: API keys, carrier
--- credentials, webhook secrets and the headers set with them, sessions.  The
--- keys stay, their values become null.  The depth is bounded by what jsonb could
--- be read.
+-- credentials, webhook secrets and the headers set with them, sessions, and
+-- users and passwords in addresses of the web.  The keys stay, their values
+-- become null.  The depth is bounded by what could be read as jsonb.
 create or replace function waybill.blank_secrets(p_doc jsonb)
 returns jsonb
 language plpgsql
@@ -32,12 +32,10 @@ begin
                             'content-length', 'content-type', 'host',
                             'user-agent') then h.value end), '{}')
                     from jsonb_each(e.value) h)
-                when e.key in ('url', 'request_url')
-                    and jsonb_typeof(e.value) = 'string'
-                then to_jsonb(regexp_replace(e.value #>> '{}',
-                    '://[^/@]*@', '://'))
                 else waybill.blank_secrets(e.value) end)
             from jsonb_each(p_doc) e), '{}');
+    when 'string' then
+        return to_jsonb(waybill.blank_urls(p_doc #>> '{}'));
     else
         return p_doc;
     end case;

@@ -8,7 +8,8 @@ language plpgsql
 as $$
 declare
     v_created timestamptz := waybill.to_time(p_doc ->> 'created_at');
-    v_shipment text := waybill.to_key(p_doc ->> 'shipment_id');
+    v_shipment text := case when p_key like 'shp\_%' then p_key
+        else waybill.to_key(p_doc ->> 'shipment_id') end;
     v_code text := waybill.to_key(p_doc ->> 'tracking_code');
     v_carrier text := waybill.to_brief(p_doc ->> 'carrier', 200);
     v_status text := coalesce(waybill.to_brief(p_doc ->> 'status', 200),
