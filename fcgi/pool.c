@@ -57,24 +57,31 @@ pool_limit(const struct pool *pool, const struct conf *conf)
 	    conf->workers_overflow * pool->share_percent / 100;
 }
 
+/* Each path is made once: /health asks for them again and again. */
 static const char *
-make_path(const struct pool *pool, const struct conf *conf, const char *suffix)
+make_path(char *made[POOL_COUNT], const struct pool *pool,
+    const struct conf *conf, const char *suffix)
 {
-	char *path;
+	char **path = &made[pool_id(pool)];
 
-	if (asprintf(&path, "%s/%s.%s", conf->run_dir, pool->name, suffix) < 0)
+	if (*path == NULL &&
+	    asprintf(path, "%s/%s.%s", conf->run_dir, pool->name, suffix) < 0)
 		log_fatal("pool.path", "out of memory");
-	return path;
+	return *path;
 }
 
 const char *
 pool_socket_path(const struct pool *pool, const struct conf *conf)
 {
-	return make_path(pool, conf, "sock");
+	static char *made[POOL_COUNT];
+
+	return make_path(made, pool, conf, "sock");
 }
 
 const char *
 pool_scoreboard_path(const struct pool *pool, const struct conf *conf)
 {
-	return make_path(pool, conf, "scoreboard");
+	static char *made[POOL_COUNT];
+
+	return make_path(made, pool, conf, "scoreboard");
 }
