@@ -12,6 +12,7 @@ int
 config_run(const struct conf *conf, int count, char **words)
 {
 	struct buf text;
+	int status;
 
 	(void)words; /* there are none but the name */
 	if (count != 1)
@@ -20,5 +21,7 @@ config_run(const struct conf *conf, int count, char **words)
 	conf_print(conf, &text);
 	if (!text.failed && text.len > 0)
 		(void)fputs(text.data, stdout); /* main looks at the end */
-	return text.failed ? CTL_FAILED : CTL_OK;
+	status = text.failed ? CTL_FAILED : CTL_OK;
+	buf_free(&text);
+	return status;
 }

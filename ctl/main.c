@@ -128,6 +128,7 @@ run(const struct command *command, const char *file, int count, char **words)
 	buf_init(&error, ERROR_MAX_BYTES);
 	if (command->needs_conf && !conf_load(&conf, file, &error)) {
 		(void)fprintf(stderr, "waybill: %s\n", error.data);
+		buf_free(&error);
 		return CTL_FAILED;
 	}
 	optind = 0; /* glibc: begin anew */
