@@ -244,8 +244,10 @@ def test_a_broken_configuration_does_not_reload(own):
             own.reload(pool)
             wait_until(lambda pool=pool: b"NONSENSE" in own.logs(place)[
                 pool + ".log"], 10, "the reason in the log")
-        for pool, pids in all_workers(own).items():
-            assert pids and set(pids) <= set(before[pool])
+        for pool, pids in before.items():
+            wait_until(lambda pool=pool, pids=pids: workers(own, pool)
+                       and set(workers(own, pool)) <= set(pids), 5,
+                       "only workers of before")
         assert Client(own).get("/readyz").status_code == 200
     finally:
         with open(own.conf_file, "w", encoding="utf-8") as file:
