@@ -167,6 +167,29 @@ def test_interrupted_at_its_start(running):
     assert left_in(os.path.realpath(one.directory)) == []
 
 
+def test_another_database_and_another_easypost(running, stack):
+    """What is configured is used; nothing of our own is started."""
+    stack.postgres.make_database("of_somebody")
+    one = running(
+        DATABASE_URL=stack.postgres.url("of_somebody"),
+        EASYPOST_TEST_API_KEY=stack.settings["EASYPOST_TEST_API_KEY"],
+        EASYPOST_API_BASE=stack.sim.base).up()
+    assert [status for _, status, _ in one.curls()] == [201, 200, 200]
+    assert sorted(os.listdir(one.directory)) == [
+        "lock", "log", "nginx", "sock", "spool", "state.json", "tls",
+        "waybill.conf"]
+    assert one.stop() == 0
+
+
+def test_without_a_database(running):
+    one = running(DATABASE_URL="")
+    wait_until(lambda: "Ctrl-C" in one.text(), 60, "the end of the start")
+    (_, status, body), = one.curls()
+    assert (status, body["object"]) == (201, "Shipment")
+    assert "wb_" not in one.text()
+    assert one.stop() == 0
+
+
 def test_only_one_at_a_time(running):
     one = running().up()
     other = running()
@@ -180,6 +203,54 @@ def test_a_bad_setting_is_named(running):
     assert one.child.wait(60) == 1
     assert "WORKERS" in one.text()
     assert left_in(os.path.realpath(one.directory)) == []
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "80 "])
+def test_a_port_that_is_none(running, port):
+    one = running(PORT=port)
+    assert one.child.wait(60) == 1
+    assert f"PORT={port} is no port" in one.text()
+    assert "Traceback" not in one.text()
+
+
+# A port that nobody serves, and a key for one mode only.
+UNREACHABLE = {"EASYPOST_API_BASE": "https://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(("key", "mode"), [
+    ("EZAK" + "0" * 54, "production"), ("EZTK" + "0" * 54, "test")])
+def test_the_real_easypost_is_away(running, key, mode):
+    """What is printed uses the mode that there is a key for."""
+    one = running(EASYPOST_API_KEY=key, **UNREACHABLE).up()
+    assert re.findall(r"\((\w+) mode\)", one.text()) == [mode]
+    answers = [(status, body) for _, status, body in one.curls()]
+    assert answers[0][0] == 502
+    assert answers[0][1]["error"]["code"] == "UPSTREAM.UNREACHABLE"
+    assert [status for status, _ in answers[1:]] == [200, 200]
+    assert key not in one.text()
+    assert one.stop() == 0
+
+
+def test_secrets_in_files(running, tmp_path):
+    file = tmp_path / "key"
+    file.write_text("EZTK" + "0" * 54 + "\n", encoding="ascii")
+    one = running(EASYPOST_TEST_API_KEY_FILE=str(file), **UNREACHABLE).up()
+    assert "127.0.0.1:1\n" in one.text()
+    assert one.stop() == 0
+    file.unlink()
+    gone = running(EASYPOST_TEST_API_KEY_FILE=str(file))
+    assert gone.child.wait(60) == 1
+    assert str(file) in gone.text()
+
+
+def test_a_database_of_somebody_else(running, stack):
+    """No other cluster is made."""
+    one = running(DATABASE_URL=stack.service_url).up()
+    assert "PostgreSQL" not in one.text()
+    for words, status, body in one.curls():
+        assert status in (200, 201), (words, body)
+    assert not os.path.exists(os.path.join(one.directory, "pg"))
+    assert one.stop() == 0
 
 
 def test_the_port_can_be_chosen_and_the_next_free_one_is_taken(running):

@@ -12,6 +12,7 @@ the simulator), and every other key of systemd/waybill.conf.
 import argparse
 import ctypes
 import fcntl
+import hashlib
 import json
 import os
 import shlex
@@ -52,24 +53,26 @@ class Run(environment.Stack):
     """A stack that remembers its keys."""
 
     def __init__(self, options):
-        given = {name: value for name, value in os.environ.items()
-                 if name.startswith(OUR_SETTINGS)}
+        given = given_settings()
         is_real = bool(given.get("EASYPOST_API_KEY")
                        or given.get("EASYPOST_TEST_API_KEY"))
         self.state = state = remembered(options.directory)
+        outside = given.get("DATABASE_URL")
+        self.kept = state.setdefault("databases", {}).setdefault(
+            hashlib.sha256(outside.encode()).hexdigest() if outside else "own",
+            {})
         settings = {"ENVIRONMENT": "development",
                     "EASYPOST_WEBHOOK_SECRET": state["webhook_secret"]}
         if not is_real:
             settings["EASYPOST_TEST_API_KEY"] = state["test_key"]
             settings["EASYPOST_API_KEY"] = state["production_key"]
-            for name in ("EASYPOST_API_BASE", "EASYPOST_CA_FILE"):
+            for name in ("EASYPOST_API_KEY", "EASYPOST_TEST_API_KEY",
+                         "EASYPOST_API_BASE", "EASYPOST_CA_FILE"):
                 given.pop(name, None)
-        port = os.environ.get("PORT")
         super().__init__(
             options.directory, build=options.build, settings=settings,
             conf=given, sim=not is_real, fsync=True, say=begin,
-            database_url=given.get("DATABASE_URL"),
-            port=int(port) if port else free_port(FIRST_PORT))
+            database_url=outside, port=chosen_port())
 
     def make_keys(self):
         """Those of the last time, as long as the database knows them."""
@@ -77,15 +80,48 @@ class Run(environment.Stack):
             return
         known = self.waybill("key", "list")
         for mode, name in (("test", "key"), ("production", "key_production")):
-            key = self.state.get(name)
+            key = self.kept.get(name)
             if not key or key[:11] not in known:
                 key = self.service.make_key(f"make run ({mode})", mode)
-                self.state.update({name: key, "has_demo": False})
+                self.kept.update({name: key, "has_demo": False})
             setattr(self, name, key)
         self.keep()
 
     def keep(self):
         write_private(state_file(self.directory), self.state)
+
+    def usable_keys(self):
+        """What a client can send, with its mode, and what is best tried
+        first: there may be no EasyPost key for one of the modes."""
+        modes = (("test", self.key, "EASYPOST_TEST_API_KEY"),
+                 ("production", self.key_production, "EASYPOST_API_KEY"))
+        return [(key or self.settings[name], mode)
+                for mode, key, name in modes if self.settings.get(name)]
+
+
+def given_settings():
+    """What the environment sets.  A secret in a file is read now, and a test
+    key of EasyPost is known by its beginning."""
+    given = {name: value for name, value in os.environ.items()
+             if name.startswith(OUR_SETTINGS)}
+    for name in list(given):
+        base = name.removesuffix("_FILE")
+        if base not in (name, "EASYPOST_CA") and not given.get(base):
+            with open(given.pop(name), encoding="utf-8") as file:
+                given[base] = file.read().rstrip("\n")
+    if given.get("EASYPOST_API_KEY", "").startswith("EZTK") \
+            and not given.get("EASYPOST_TEST_API_KEY"):
+        given["EASYPOST_TEST_API_KEY"] = given.pop("EASYPOST_API_KEY")
+    return given
+
+
+def chosen_port():
+    word = os.environ.get("PORT")
+    if not word:
+        return free_port(FIRST_PORT)
+    if not (word.isascii() and word.isdigit() and 0 < int(word) < 65536):
+        raise Failed(f"PORT={word} is no port: a number from 1 to 65535")
+    return int(word)
 
 
 # --- what is kept -------------------------------------------------------------
@@ -163,13 +199,12 @@ def explain(stack, seconds):
     """What somebody needs to go on."""
     say(f"\n\nWaybill is up after {seconds:.1f} s: {stack.url}"
         "   (Ctrl-C stops it)\n")
-    key = stack.key or stack.settings.get("EASYPOST_TEST_API_KEY") \
-        or stack.settings.get("EASYPOST_API_KEY")
+    keys = stack.usable_keys()
+    key = keys[0][0]
     who = "simulated" if stack.sim else stack.settings.get(
         "EASYPOST_API_BASE", "https://api.easypost.com")
-    say(f"  key       {key}")
-    if stack.key_production:
-        say(f"            {stack.key_production}  (production mode)")
+    for number, (text, mode) in enumerate(keys):
+        say(f"  {'' if number else 'key':9} {text}  ({mode} mode)")
     say(f"  EasyPost  {stack.sim.base + ', ' if stack.sim else ''}{who}")
     if stack.postgres:
         say(f"  database  psql '{stack.database_url}'")
@@ -199,10 +234,11 @@ def newest_shipment(stack):
 
 
 def load_demo(stack, shipments):
-    """Three months of a shop's history, once, through the front door."""
-    if not stack.sim or not stack.key or not shipments:
+    """Three months of a shop's history, once, through the front door; not into
+    the database of somebody who has a history."""
+    if not stack.sim or not stack.postgres or not shipments:
         return
-    if stack.state.get("has_demo") or not os.path.exists(DEMO):
+    if stack.kept.get("has_demo") or not os.path.exists(DEMO):
         return
     say("\n")
     demo = Process("demo", [
@@ -218,7 +254,7 @@ def load_demo(stack, shipments):
             f"{os.path.relpath(demo.log)})")
         return
     stack.waybill("refresh")
-    stack.state["has_demo"] = True
+    stack.kept["has_demo"] = True
     stack.keep()
 
 

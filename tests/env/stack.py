@@ -105,12 +105,15 @@ class Stack:
         try:
             adopt_orphans()
             self.make_directories()
-            self.say("PostgreSQL")
+            if self.outside_database is None:
+                self.say("PostgreSQL")
             self.start_database()
-            self.say("simulator")
+            if self.has_sim:
+                self.say("simulator")
             self.start_simulator()
             self.write_configuration()
-            self.say("migrations")
+            if self.service_url:
+                self.say("migrations")
             self.migrate()
             self.make_keys()
             self.say("workers")
@@ -169,7 +172,6 @@ class Stack:
             os.makedirs(path, mode=0o700, exist_ok=True)
             os.chmod(path, 0o700)
         self.run_dir = self.socket_directory()
-        self.pg_dir = self.database_directory()
 
     def socket_directory(self):
         """sock/ below the directory, or a short one elsewhere when its path is
@@ -191,6 +193,7 @@ class Stack:
     def start_database(self):
         if self.outside_database is not None:
             return
+        self.pg_dir = self.database_directory()
         self.postgres = Postgres(
             self.pg_dir, os.path.join(self.run_dir, "pg"), self.log("postgres"),
             fsync=self.fsync, settings=self.postgres_settings)
