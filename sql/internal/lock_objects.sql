@@ -10,6 +10,7 @@ declare
     v_doc jsonb;
     v_keys text[];
     v_lock integer;
+    v_other integer;
 begin
     foreach v_doc in array p_docs loop
         v_keys := v_keys || array[v_doc ->> 'tracking_code',
@@ -26,6 +27,17 @@ begin
             null;
         end case;
     end loop;
+    if cardinality(v_keys) = 2 then -- one tracker: no need to sort in SQL
+        v_lock := hashtext(v_keys[1]) & 1023;
+        v_other := hashtext(v_keys[2]) & 1023;
+        perform pg_advisory_xact_lock(hashtext('waybill.objects'),
+            least(v_lock, v_other));
+        if v_lock <> v_other then
+            perform pg_advisory_xact_lock(hashtext('waybill.objects'),
+                greatest(v_lock, v_other));
+        end if;
+        return;
+    end if;
     for v_lock in
         select distinct hashtext(k.key) & 1023
         from unnest(v_keys) as k (key)

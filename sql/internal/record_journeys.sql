@@ -45,7 +45,7 @@ begin
                 v_ids[array_position(v_keys, v_key)]);
         end if;
     end loop;
-    if v_touched is not null or v_linked is not null then
+    if v_touched <> '{}' or v_linked <> '{}' then
         -- the shipments of these documents have just looked for themselves
         perform waybill.settle_shipment(t.id)
         from (

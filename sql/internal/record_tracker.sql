@@ -1,6 +1,6 @@
 -- One tracker and its history.  p_keys and p_ids are the shipments of the same
 -- document, which may not be written yet.  Gives the shipments whose state may
--- have changed by it (nulls among them).
+-- have changed by it.
 create or replace function waybill.record_tracker(
     p_doc jsonb, p_mode text, p_keys text[], p_ids uuid[])
 returns uuid[]
@@ -56,7 +56,7 @@ begin
     if v_new.fresh is not null then
         perform waybill.record_events(v_id, v_shipment_id, v_new.fresh);
     end if;
-    return array[v_old.shipment_id, v_shipment_id];
+    return array_remove(array[v_old.shipment_id, v_shipment_id], null);
 end
 $$;
 revoke all on function waybill.record_tracker(jsonb, text, text[], uuid[])
