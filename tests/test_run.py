@@ -243,16 +243,6 @@ def test_secrets_in_files(running, tmp_path):
     assert str(file) in gone.text()
 
 
-def test_a_database_of_somebody_else(running, stack):
-    """No other cluster is made."""
-    one = running(DATABASE_URL=stack.service_url).up()
-    assert "PostgreSQL" not in one.text()
-    for words, status, body in one.curls():
-        assert status in (200, 201), (words, body)
-    assert not os.path.exists(os.path.join(one.directory, "pg"))
-    assert one.stop() == 0
-
-
 def test_the_port_can_be_chosen_and_the_next_free_one_is_taken(running):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
