@@ -175,7 +175,7 @@ $(STAMPS)/units: $(UNITS) $(wildcard systemd/*/*) \
 	@sed -i 's,^ExecStart=/usr/bin/,ExecStart=$(CURDIR)/$(BUILD)/,' \
 		$@.d/*.service
 	@echo units
-	@cd $@.d && systemd-analyze verify --man=no ./*.service ./*.socket ./*.timer
+	@cd $@.d && systemd-analyze verify ./*.service ./*.socket ./*.timer
 	@cd $@.d && for unit in ./*.service; do \
 		systemd-analyze security --offline=true --no-pager \
 		--threshold=$(EXPOSURE_MAX) $$unit >security || \

@@ -122,8 +122,8 @@ class Postgres:
 
     def is_ready(self):
         asked = subprocess.run(
-            [f"{self.programs}/pg_isready", "-q", "-h", self.socket_dir,
-             "-p", str(PORT)], check=False)
+            [f"{self.programs}/pg_isready", "-q", "-U", self.superuser,
+             "-h", self.socket_dir, "-p", str(PORT)], check=False)
         return asked.returncode == 0
 
     # --- use --------------------------------------------------------------
