@@ -21,6 +21,8 @@
 enum {
 	BODY_MAX = 10 * 1024 * 1024,
 	HEADERS_MAX = EASYPOST_HEADERS_MAX + 3,
+	HEADERS_BYTES = 12 * 1024, /* nginx has 16 KB for a whole header, and
+	                              gives up an answer that needs more */
 	CREDENTIALS_MAX = 1024,
 	RETRY_S = 5,
 };
@@ -259,20 +261,37 @@ has_body(const struct passage *passage)
 	return !passage->rq->is_head && status != 204 && status != 304;
 }
 
+/* The headers for the client, as far as there is room; returns their number. */
+static int
+choose_headers(const struct passage *passage, struct request_header *down)
+{
+	const struct easypost_answer *answer = passage->answer;
+	size_t left = HEADERS_BYTES;
+	int count = 0;
+
+	for (int i = 0; i < answer->header_count; i++) {
+		const struct easypost_header *header = &answer->headers[i];
+		/* With its colon, space and line end. */
+		size_t bytes = strlen(header->name) + strlen(header->value) + 4;
+
+		if (!is_relayed_down(passage, header->name) || bytes > left)
+			continue;
+		left -= bytes;
+		down[count++] =
+		    (struct request_header){ header->name, header->value };
+	}
+	return count;
+}
+
 static void
 relay_answer(struct passage *passage)
 {
 	struct request *rq = passage->rq;
 	const struct easypost_answer *answer = passage->answer;
 	struct request_header down[HEADERS_MAX];
-	int count = 0;
+	int count = choose_headers(passage, down);
 	char length[24];
 
-	for (int i = 0; i < answer->header_count; i++)
-		if (is_relayed_down(passage, answer->headers[i].name))
-			down[count++] =
-			    (struct request_header){ answer->headers[i].name,
-				    answer->headers[i].value };
 	(void)snprintf(length, sizeof(length), "%zu", answer->body.len);
 	if (has_body(passage))
 		down[count++] =
@@ -335,4 +354,6 @@ proxy_handle(struct request *rq, const void *unused)
 		finish(&passage);
 	else
 		refuse_failure(&passage, result);
+	/* It may be as large as ten workers, and this one be idle for long. */
+	easypost_answer_reset(passage.answer);
 }

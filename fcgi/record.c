@@ -39,7 +39,8 @@ record_has_place(struct request *rq)
 {
 	const struct conf *conf = rq->service->conf;
 
-	return rq->service->db == NULL || db_is_connected(rq->service->db) ||
+	/* An open connection is no proof: the server may hang or be gone. */
+	return rq->service->db == NULL ||
 	    spool_has_room(conf->spool_dir, conf->spool_max_bytes,
 		conf->spool_max_files, EXPECTED_BYTES) ||
 	    is_database_there(rq);

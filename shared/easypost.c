@@ -23,6 +23,7 @@
 enum {
 	CONNECT_MAX_MS = 10000,
 	HEADER_TEXT_MAX = 64 * 1024,
+	HEADER_LINE_MAX = 16 * 1024,
 	BODY_KEPT_BYTES = 256 * 1024, /* by an answer that waits for its next */
 };
 
@@ -118,8 +119,8 @@ take_body(char *data, size_t size, size_t count, void *context)
 	return 0;
 }
 
-/* One line of the header, kept as "name\0value\0"; no room means that the rest
- * is left out: an answer is worth more than all of its headers. */
+/* One line of the header, kept as "name\0value\0"; one that is too long or has
+ * no room is left out: an answer is worth more than all of its headers. */
 static void
 keep_header(struct easypost_answer *answer, const char *line, size_t bytes)
 {
@@ -128,6 +129,9 @@ keep_header(struct easypost_answer *answer, const char *line, size_t bytes)
 	const char *value = colon == NULL ? end : colon + 1;
 	size_t needed = bytes + 2;
 
+	if (needed > HEADER_LINE_MAX ||
+	    needed > HEADER_TEXT_MAX - answer->header_text.len)
+		return;
 	while (end > value && strchr(" \t\r\n", end[-1]) != NULL)
 		end--;
 	while (value < end && (*value == ' ' || *value == '\t'))

@@ -19,7 +19,7 @@
 struct easypost;
 
 enum {
-	EASYPOST_HEADERS_MAX = 32,              /* more are left out */
+	EASYPOST_HEADERS_MAX = 128,             /* more are left out */
 	EASYPOST_ANSWER_MAX = 32 * 1024 * 1024, /* a label file is about 1 MB */
 };
 

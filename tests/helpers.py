@@ -277,6 +277,13 @@ def state_of(pid):
         return None
 
 
+def memory_kb(pid):
+    """PSS: what the process takes for itself, and its part of what is shared."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file
+                    if line.startswith("Pss:"))
+
+
 def workers(stack, pool):
     return children(supervisor_pid(stack, pool))
 

@@ -16,8 +16,9 @@ import documents
 from env.stack import Stack
 from fixtures import simulator
 from helpers import (Client, Database, all_workers, assert_error, children,
-                     compact, deliver, parallel, setting, state_of,
-                     supervisor_pid, unique, wait_until, workers)
+                     changed_settings, compact, deliver, memory_kb, parallel,
+                     setting, state_of, supervisor_pid, unique, wait_until,
+                     workers)
 from load import Load, stopwatch
 
 POOLS = ("read", "webhook", "upstream")
@@ -615,6 +616,30 @@ def test_no_room_in_the_spool_means_no_2xx(own, own_db):
     again.close()
 
 
+@pytest.mark.parametrize("how", ["crash", "freeze"])
+def test_nothing_is_bought_that_nobody_could_record(own, own_sim, own_db, how):
+    """No spool, and the database goes away while the workers believe in it:
+    what cannot be recorded is not sent."""
+    path = "/v2/" + unique("unkept_")
+    own_sim.canned("POST", path, documents.shipment(bought=True))
+    key = setting(own, "EASYPOST_TEST_API_KEY")
+    easypost = Client(own, key)
+    with changed_settings(own, ["upstream"], {
+            "WAYBILL_SPOOL_DIR": "/proc/nowhere"}):
+        parallel(16, lambda number: Client(own, key).post(path))
+        before = len(own_sim.calls(path))
+        assert before == 16
+        own_db.close()
+        try:
+            getattr(own.postgres, how)()
+            for _ in range(8):
+                assert_error(easypost.post(path), 503, "DATABASE.UNAVAILABLE",
+                             easypost=True)
+        finally:
+            own.postgres.start() if how == "crash" else own.postgres.thaw()
+        assert len(own_sim.calls(path)) == before
+
+
 def test_chaos_loses_nothing_and_doubles_nothing(own, own_db):
     """Workers die, the database dies, hangs and comes back; what was answered
     with 2xx is in the tables, once."""
@@ -786,10 +811,7 @@ def test_memory_of_the_workers(own):
         for _ in range(50):
             make(own)()
         for pid in workers(own, pool):
-            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                pss = next(int(line.split()[1]) for line in file
-                           if line.startswith("Pss:"))
-            assert pss <= limit_kb, (pool, pss)
+            assert memory_kb(pid) <= limit_kb, pool
 
 
 # --- the end of the calls that hang: last, because it takes 50 seconds -------------------

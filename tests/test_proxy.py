@@ -12,7 +12,8 @@ import pytest
 
 import documents
 from helpers import (Client, assert_error, authorization, changed_settings,
-                     compact, parallel, send, setting, unique, workers)
+                     compact, memory_kb, parallel, send, setting, unique,
+                     wait_until, workers)
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -280,6 +281,35 @@ def test_headers_that_come_down(client, sim):
     assert len(got.raw.headers.getlist("X-Request-Id")) == 1
 
 
+def test_the_type_comes_down_behind_many_headers(client, sim):
+    """Whatever stands between EasyPost and us may add some of its own."""
+    path = "/v2/" + unique("many_")
+    headers = {f"X-Between-{number}": "x" for number in range(60)}
+    headers |= {f"X-EP-{number}": "y" for number in range(20)}
+    sim.canned("GET", path, b"{}", headers=headers | {
+        "Content-Type": "text/csv", "X-Backend": "easypost"})
+    got = client.get(path)
+    assert (got.headers["Content-Type"], got.headers["X-Backend"]) \
+        == ("text/csv", "easypost")
+    assert all(got.headers[f"X-EP-{number}"] == "y" for number in range(20))
+
+
+@pytest.mark.parametrize("sizes", [
+    [20000], [70000], [3000] * 10, [12000, 12000, 100],
+], ids=str)
+def test_long_headers_never_cost_the_answer(client, sim, sizes):
+    """The label is bought: better no header than no answer."""
+    path = "/v2/" + unique("long_")
+    headers = {f"X-EP-{number}": "x" * size
+               for number, size in enumerate(sizes)}
+    sim.canned("POST", path, b'{"a":1}', status=201, headers={
+        **headers, "Content-Type": "text/csv", "X-Backend": "easypost"})
+    got = client.post(path)
+    assert (got.status_code, got.content) == (201, b'{"a":1}')
+    assert (got.headers["Content-Type"], got.headers["X-Backend"]) \
+        == ("text/csv", "easypost")
+
+
 def test_content_of_another_type_keeps_its_type(client, sim):
     path = "/v2/" + unique("type_")
     sim.canned("GET", path, b"\x89PNG\r\n\x1a\n", headers={
@@ -382,6 +412,23 @@ def test_an_answer_without_end_is_refused(odd_stack):
                 "EASYPOST_API_BASE": f"http://127.0.0.1:{server.port}"}):
             got = Client(odd_stack, odd_stack.key).get("/v2/addresses/adr_1")
             assert_error(got, 502, "UPSTREAM.TOO_LARGE", easypost=True)
+
+
+def test_a_large_answer_leaves_no_worker_large(odd_stack):
+    """An idle worker holds no more than one that never had any."""
+    if "asan" in odd_stack.build:
+        pytest.skip("sanitizers take memory of their own")
+    body = b"x" * (30 * 1024 * 1024)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with listening(lambda plain: answer_with(plain, head + body)) as server:
+        with changed_settings(odd_stack, ["upstream"], {
+                "EASYPOST_API_BASE": f"http://127.0.0.1:{server.port}"}):
+            client = Client(odd_stack, odd_stack.key)
+            for _ in range(3):
+                assert client.get("/v2/x").content == body
+                wait_until(lambda: max(
+                    map(memory_kb, workers(odd_stack, "upstream"))) <= 8192,
+                    5, "workers of 8 MB")
 
 
 def test_nobody_listens_there(odd_stack):
