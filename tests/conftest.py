@@ -48,6 +48,7 @@ def make_stack(tmp_path):
     for one in reversed(made):
         if one in environment.running:
             one.stop()
+        one.remove_database()
 
 
 # --- the logs of what failed ---------------------------------------------------

@@ -56,6 +56,10 @@ class Running:
         wait_until(self.is_up, 60, "the end of the start")
         return self
 
+    def remove(self):
+        subprocess.run([sys.executable, os.path.join(ROOT, "tests/env/run.py"),
+                        "--directory", self.directory, "--clean"], check=True)
+
     def stop(self, number=signal.SIGINT):
         self.child.send_signal(number)
         return self.child.wait(80)
@@ -115,6 +119,7 @@ def running(tmp_path, build):
         if one.child.poll() is None:
             one.child.kill()
             one.child.wait()
+        one.remove()
 
 
 def test_what_it_prints_works_and_is_kept(running):

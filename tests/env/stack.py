@@ -160,6 +160,7 @@ class Stack:
 
     def __exit__(self, *_):
         self.stop()
+        self.remove_database()
 
     # --- the steps ----------------------------------------------------------------
 
@@ -289,12 +290,18 @@ class Stack:
         if os.path.islink(link):
             os.unlink(link)
 
+    def remove_database(self):
+        """The large part of a stopped stack, which may lie elsewhere."""
+        place = os.path.join(self.directory, "pg")
+        shutil.rmtree(os.path.realpath(place), ignore_errors=True)
+        if os.path.islink(place):
+            os.unlink(place)
+
     def remove(self):
         """Everything of a stopped stack."""
-        for name in ("pg", "sock"):
-            link = os.path.join(self.directory, name)
-            if os.path.islink(link):
-                shutil.rmtree(os.readlink(link), ignore_errors=True)
+        self.remove_database()
+        self.run_dir = os.path.realpath(os.path.join(self.directory, "sock"))
+        self.remove_sockets()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- where and who -----------------------------------------------------------
