@@ -105,6 +105,8 @@ send_json(struct request *rq, int status, const struct buf *body,
 		headers[total++] = more[i];
 	request_start_answer(rq, status, headers, total);
 	request_write(rq, body->data, body->len);
+	/* It may be as large as four workers, and this one be idle for long. */
+	(void)response_buf();
 }
 
 void

@@ -38,7 +38,7 @@ void response_refuse_for(struct request *, int status, const char *code,
 void response_refuse_db(struct request *, enum db_status);
 
 /* The worker's buf for a body, emptied, at most RESPONSE_BODY_MAX bytes.  Each
- * call and each refusal empties it again. */
+ * call and each answer empties it again. */
 struct buf *response_buf(void);
 
 enum { RESPONSE_BODY_MAX = 16 * 1024 * 1024 };

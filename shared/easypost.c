@@ -4,9 +4,9 @@
  * Two handles share names and TLS sessions: one keeps its connections, one
  * makes a connection for each request and closes it, for what spends money.
  * libcurl sends a request again by itself, and reports success, when a kept
- * connection dies before the first byte of the answer.  So bodies come from a
- * read function without a seek function (libcurl gives up instead of sending
- * again), and a write without a body gets a new connection (none is repeated).
+ * connection dies before the first byte of the answer.  So the body of a write
+ * comes from a read function without a seek function (libcurl gives up instead of
+ * sending again), and a write without a body gets a new connection.
  * What must stay true: a result that says "not executed" is only given when no
  * byte of the request left this process.
  */
@@ -41,7 +41,8 @@ struct easypost {
 struct exchange {
 	struct easypost_answer *answer;
 	const char *body;
-	size_t body_left;
+	size_t body_bytes;
+	size_t body_given;
 	bool is_too_large;
 	bool is_header_complete; /* what follows are trailers: not for us */
 };
@@ -98,14 +99,25 @@ give_body(char *to, size_t size, size_t count, void *context)
 	struct exchange *exchange = context;
 	size_t bytes = size * count;
 
-	if (bytes > exchange->body_left)
-		bytes = exchange->body_left;
+	if (bytes > exchange->body_bytes - exchange->body_given)
+		bytes = exchange->body_bytes - exchange->body_given;
 	if (bytes == 0)
 		return 0; /* there may be no body at all */
-	memcpy(to, exchange->body, bytes);
-	exchange->body += bytes;
-	exchange->body_left -= bytes;
+	memcpy(to, exchange->body + exchange->body_given, bytes);
+	exchange->body_given += bytes;
 	return bytes;
+}
+
+/* For reads only: libcurl may begin again. */
+static int
+rewind_body(void *context, curl_off_t offset, int origin)
+{
+	struct exchange *exchange = context;
+
+	if (offset != 0 || origin != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	exchange->body_given = 0;
+	return CURL_SEEKFUNC_OK;
 }
 
 static size_t
@@ -306,6 +318,10 @@ set_up_exchange(CURL *curl, const struct easypost_request *request,
 	must(curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers));
 	must(curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_body));
 	must(curl_easy_setopt(curl, CURLOPT_READDATA, exchange));
+	if (is_read(request)) {
+		must(curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, rewind_body));
+		must(curl_easy_setopt(curl, CURLOPT_SEEKDATA, exchange));
+	}
 	must(curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body));
 	must(curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange));
 	must(curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header));
@@ -339,7 +355,7 @@ exchange_once(struct easypost *easypost, const struct easypost_request *request,
 {
 	struct exchange exchange = { .answer = answer,
 		.body = request->body,
-		.body_left = request->has_body ? request->body_bytes : 0 };
+		.body_bytes = request->has_body ? request->body_bytes : 0 };
 	CURL *curl = request->spends_money ? easypost->fresh : easypost->kept;
 	int64_t left_ms = clock_left_ms(request->deadline_ms);
 	struct curl_slist *headers;

@@ -5,7 +5,7 @@
  * called: no redirects, no proxies from the environment.  Connections are kept
  * and used again, except for what spends money.  libcurl sends a request again
  * by itself when a kept connection dies before the first byte of the answer;
- * here the body of a write cannot be rewound, so that it never happens for one.
+ * here only the body of a read can be rewound, so that no write is repeated.
  */
 #ifndef WAYBILL_EASYPOST_H
 #define WAYBILL_EASYPOST_H

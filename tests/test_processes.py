@@ -814,6 +814,22 @@ def test_memory_of_the_workers(own):
             assert memory_kb(pid) <= limit_kb, pool
 
 
+def test_a_large_list_leaves_no_worker_large(own, own_db):
+    if "asan" in own.build:
+        pytest.skip("sanitizers take memory of their own")
+    mark = unique("large_")
+    own_db("insert into shipments (easypost_id, mode, reference, from_address) "
+           "select 'shp_' || %s || g, 'test', %s, "
+           "json_build_object('name', repeat('n', 250000)) "
+           "from generate_series(1, 50) g", mark, mark)
+    client = Client(own, own.key)
+    got = client.get(f"/db/shipments?limit=500&reference={mark}")
+    assert len(got.content) > 10_000_000
+    own_db("delete from shipments where reference = %s", mark)
+    wait_until(lambda: max(map(memory_kb, workers(own, "read"))) <= 4096, 5,
+               "workers of 4 MB")
+
+
 # --- the end of the calls that hang: last, because it takes 50 seconds -------------------
 
 

@@ -614,6 +614,30 @@ def test_a_write_is_sent_once_when_a_kept_connection_dies(
         assert len(executed) == turn + 1
 
 
+@pytest.mark.parametrize("body", [None, b"{}"], ids=["bare", "with a body"])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_a_read_survives_the_death_of_a_kept_connection(
+        odd_stack, method, body):
+    """Some clients send a body with every verb; reading twice costs nothing."""
+    dying = threading.Event()
+
+    def serve(plain):
+        while plain.recv(65536) and not dying.is_set():
+            plain.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        dying.clear()  # the next connection lives
+
+    with listening(serve) as server:
+        with changed_settings(odd_stack, ["upstream"], {
+                "WORKERS": "3",  # one of them for upstream calls
+                "EASYPOST_API_BASE": f"http://127.0.0.1:{server.port}"}):
+            client = Client(odd_stack, odd_stack.key)
+            assert client.get("/v2/x").status_code == 200
+            dying.set()
+            got = client(method, "/v2/x", data=body)
+            assert (got.status_code, got.content) == (200, b"{}")
+            assert not dying.is_set()
+
+
 def test_a_label_is_bought_once_when_the_connection_dies(client, sim):
     created = client.post("/v2/shipments", document=a_shipment()).json()
     path = f"/v2/shipments/{created['id']}/buy"
