@@ -1,6 +1,6 @@
--- One refund.  Gives the shipment that it touches, when that is known.
+-- One refund.  Gives the shipments that it touches, as far as they are known.
 create or replace function waybill.record_refund(p_doc jsonb, p_mode text)
-returns uuid
+returns uuid[]
 language plpgsql
 as $$
 declare
@@ -12,6 +12,10 @@ declare
     -- submitted comes before every other state
     v record := waybill.version_of(p_doc,
         case when p_doc ->> 'status' = 'submitted' then 0 else 1 end);
+    v_old_shipment text := (
+        select r.shipment_easypost_id
+        from waybill.refunds r
+        where r.easypost_id = v_id);
 begin
     insert into waybill.refunds as r (id, easypost_id, created_at, updated_at,
         mode, status, tracking_code, carrier, confirmation_number,
@@ -31,8 +35,10 @@ begin
         now())
     where (excluded.doc_updated_at, excluded.doc_richness, excluded.doc_digest)
         > (r.doc_updated_at, r.doc_richness, r.doc_digest);
-    return (select s.id from waybill.shipments s
-        where s.easypost_id = v_shipment);
+    return array(
+        select s.id
+        from waybill.shipments s
+        where s.easypost_id in (v_shipment, v_old_shipment));
 end
 $$;
 revoke all on function waybill.record_refund(jsonb, text) from public;
