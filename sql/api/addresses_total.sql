@@ -1,5 +1,5 @@
--- How many addresses the filters of api.addresses match: counted up to 1000,
--- beyond that what the planner expects, marked as an estimate.
+-- How many addresses the filters of api.addresses match, as exact as
+-- api.shipments_total is.
 create function api.addresses_total(
     p_country text, p_state text, p_city text,
     out total bigint, out is_estimate boolean)
@@ -13,15 +13,18 @@ declare
         'a.state = ' || quote_literal(p_state),
         'a.city = ' || quote_literal(p_city));
     v_plan json;
+    v_expected bigint;
 begin
-    execute 'select count(*) from (select from waybill.addresses a where '
-        || v_where || ' limit 1001) c' into total;
-    is_estimate := total > 1000;
+    execute 'explain (format json) select from waybill.addresses a where '
+        || v_where into v_plan;
+    v_expected := (v_plan -> 0 -> 'Plan' ->> 'Plan Rows')::numeric;
+    if v_expected < 10000 then
+        execute 'select count(*) from (select from waybill.addresses a where '
+            || v_where || ' limit 1001) c' into total;
+    end if;
+    is_estimate := total is null or total > 1000;
     if is_estimate then
-        execute 'explain (format json) select from waybill.addresses a where '
-            || v_where into v_plan;
-        total := greatest(total,
-            (v_plan -> 0 -> 'Plan' ->> 'Plan Rows')::numeric::bigint);
+        total := greatest(v_expected, 1001);
     end if;
 end
 $$;
