@@ -333,6 +333,18 @@ check_place(const struct passage *passage)
 	return false;
 }
 
+/* A request may have waited for this worker for long.  Who gave up meanwhile
+ * may have asked again: what nobody waits for is not sent. */
+static bool
+check_client(struct request *rq)
+{
+	if (request_has_client(rq))
+		return true;
+	response_refuse(rq, 499, "CLIENT.GONE", NULL,
+	    "The client went away; nothing was sent to EasyPost.");
+	return false;
+}
+
 void
 proxy_handle(struct request *rq, const void *unused)
 {
@@ -346,7 +358,7 @@ proxy_handle(struct request *rq, const void *unused)
 
 	(void)unused;
 	if (!check_target(rq) || !add_authorization(&passage) ||
-	    !check_body(rq) || !check_place(&passage))
+	    !check_body(rq) || !check_place(&passage) || !check_client(rq))
 		return;
 	add_headers(&passage);
 	result = send_up(&passage);

@@ -21,6 +21,7 @@
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ static const char *const single_headers[] = {
 	"HTTP_IDEMPOTENCY_KEY",
 	"HTTP_X_HMAC_SIGNATURE",
 	"HTTP_X_HMAC_SIGNATURE_V2",
+	"HTTP_X_EASYPOST_HMAC_SIGNATURE",
 	"CONTENT_TYPE",
 	"CONTENT_LENGTH",
 	"HTTP_CONTENT_TYPE",
@@ -341,6 +343,20 @@ request_read_body(struct request *rq, size_t max_bytes)
 	rq->body.len = (size_t)length;
 	room[length] = '\0';
 	return true;
+}
+
+bool
+request_has_client(struct request *rq)
+{
+	struct pollfd peer = {
+		.fd = rq->live->fcgx.ipcFd,
+		.events = POLLRDHUP,
+	};
+
+	/* nginx says nothing more until we are done, but keeps its side open. */
+	if (poll(&peer, 1, 0) > 0)
+		rq->is_client_gone = true;
+	return !rq->is_client_gone;
 }
 
 static void

@@ -87,6 +87,9 @@ long long request_content_length(const struct request *);
 bool request_read_body(struct request *, size_t max_bytes)
     __attribute__((warn_unused_result));
 
+/* False when the client has gone: nginx closes its side at once then. */
+bool request_has_client(struct request *);
+
 struct request_header {
 	const char *name;
 	const char *value;

@@ -9,6 +9,7 @@ import subprocess
 import threading
 
 import pytest
+import requests
 
 import documents
 from helpers import (Client, assert_error, authorization, changed_settings,
@@ -647,6 +648,37 @@ def test_a_label_is_bought_once_when_the_connection_dies(client, sim):
     assert len(sim.calls(path)) == 1
     bought = client.get(f"/v2/shipments/{created['id']}").json()
     assert bought["tracking_code"]
+
+
+def test_who_gave_up_before_its_turn_buys_nothing(odd_stack):
+    """A request that waits for a worker is not sent when nobody waits for its
+    answer any more: its client may have asked again already."""
+    seen, go_on = [], threading.Event()
+
+    def serve(plain):
+        seen.append(plain.recv(65536).split(b" ")[1])
+        go_on.wait(30)
+        plain.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with listening(serve) as server:
+        with changed_settings(odd_stack, ["upstream"], {
+                "WORKERS": "3",  # one of them for upstream calls
+                "EASYPOST_API_BASE": f"http://127.0.0.1:{server.port}"}):
+            first = threading.Thread(target=Client(
+                odd_stack, odd_stack.key).post, args=("/v2/first",))
+            first.start()
+            wait_until(lambda: seen == [b"/v2/first"], 10, "the first call")
+            for path in ("/v2/shipments", "/v2/shipments/shp_1/buy"):
+                with pytest.raises(requests.Timeout):
+                    Client(odd_stack, odd_stack.key, timeout=0.3).post(
+                        path, data=b"{}")
+            wait_until(lambda: odd_stack.logs()["waybill.access.log"].count(
+                b'"status":499,') >= 2, 10, "nginx to notice")
+            go_on.set()
+            first.join(20)
+            last = Client(odd_stack, odd_stack.key).post("/v2/last")
+            assert last.status_code == 200
+            assert seen == [b"/v2/first", b"/v2/last"]
 
 
 def test_nothing_is_repeated_by_nginx(client, sim):

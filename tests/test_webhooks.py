@@ -130,13 +130,14 @@ def test_a_key_does_not_replace_the_signature(client, db):
     assert kept(db, event) == []
 
 
-def test_the_signature_twice_is_refused(stack, db, secret):
+@pytest.mark.parametrize("header", ["X-Hmac-Signature",
+                                    "X-Easypost-Hmac-Signature"])
+def test_the_signature_twice_is_refused(stack, db, secret, header):
     event = documents.event("refund.successful", thing())
     body = compact(event)
     for second in (digest(secret, body), "0" * 64):
         got = send(stack, "POST", "/webhooks/easypost", [
-            ("X-Hmac-Signature", digest(secret, body)),
-            ("X-Hmac-Signature", second)], body)
+            (header, digest(secret, body)), (header, second)], body)
         assert got.status_code in (400, 401), got
         assert_error(got, easypost=False)
     assert kept(db, event) == []
