@@ -96,12 +96,18 @@ class Postgres:
 
     def freeze(self):
         """Every process of the server stands still and answers nobody."""
-        for pid in self.pids():
-            os.kill(pid, signal.SIGSTOP)
+        os.kill(self.process.pid, signal.SIGSTOP)  # has no more children now
+        self._tell_all(signal.SIGSTOP)
 
     def thaw(self):
+        self._tell_all(signal.SIGCONT)
+
+    def _tell_all(self, number):
         for pid in self.pids():
-            os.kill(pid, signal.SIGCONT)
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:  # a session that has just ended
+                pass
 
     def pids(self):
         """The postmaster and its children."""
