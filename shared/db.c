@@ -506,8 +506,10 @@ db_new(const struct db_options *options)
 	if (db == NULL)
 		log_fatal("database.new", "out of memory");
 	db->options = *options;
+	/* What returned is durable, whatever the server's own setting is. */
 	bytes = snprintf(db->server_options, sizeof(db->server_options),
 	    "%s%s -c TimeZone=UTC -c DateStyle=ISO -c jit=off"
+	    " -c synchronous_commit=on"
 	    " -c client_min_messages=warning -c statement_timeout=%d",
 	    role == NULL ? "" : "-c role=", role == NULL ? "" : role,
 	    options->statement_ms);

@@ -640,6 +640,30 @@ def test_nothing_is_bought_that_nobody_could_record(own, own_sim, own_db, how):
         assert len(own_sim.calls(path)) == before
 
 
+def test_a_hasty_database_is_told_to_take_its_time(own, own_db):
+    """Where commits are not waited for, a crash takes the last ones back."""
+    own_db("alter system set wal_writer_delay = '10s'")
+    own_db("alter database waybill set synchronous_commit = off")
+    own_db.close()
+    own.postgres.crash()
+    own.postgres.start()
+    events = [documents.event("batch.updated", documents.batch())
+              for _ in range(8)]
+    try:
+        for event in events:
+            wait_until(lambda: Client(own).get("/readyz").status_code == 200)
+            assert deliver(Client(own), event).status_code == 200
+            own.postgres.crash()
+            own.postgres.start()
+    finally:
+        again = Database(own.database_url)
+        again("alter database waybill reset synchronous_commit")
+        again("alter system reset wal_writer_delay")
+        again("select pg_reload_conf()")
+    drained(own, again, events)
+    again.close()
+
+
 def test_chaos_loses_nothing_and_doubles_nothing(own, own_db):
     """Workers die, the database dies, hangs and comes back; what was answered
     with 2xx is in the tables, once."""
