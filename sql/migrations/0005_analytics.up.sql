@@ -159,8 +159,9 @@ create view waybill.recent_shipments as
         s.status in ('failure', 'error', 'return_to_sender') as is_failed,
         s.status in ('pre_transit', 'in_transit', 'out_for_delivery',
             'available_for_pickup') as is_in_transit,
-        date_part('epoch', s.delivered_at - s.purchased_at)::numeric / 86400
-            as delivery_days,
+        case when s.delivered_at >= s.purchased_at
+            then date_part('epoch', s.delivered_at - s.purchased_at)::numeric
+                / 86400 end as delivery_days,
         waybill.is_on_time(s.delivered_at, s.promised_at) as is_on_time,
         s.from_address_id,
         s.to_address_id
