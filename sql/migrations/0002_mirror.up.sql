@@ -141,7 +141,8 @@ comment on column waybill.trackers.tracking_details is
     'Union of the details of every document seen, oldest first, nulls left out';
 create index ix_trackers_shipment on waybill.trackers (shipment_id);
 create index ix_trackers_shipment_easypost
-    on waybill.trackers (shipment_easypost_id);
+    on waybill.trackers (shipment_easypost_id)
+    where shipment_easypost_id is not null;
 create index ix_trackers_tracking_code on waybill.trackers (tracking_code);
 
 create table waybill.shipments (
