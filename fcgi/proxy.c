@@ -34,6 +34,7 @@ static const struct {
 	const char *name;
 } relayed_up[] = {
 	{ "CONTENT_TYPE", "Content-Type" },
+	{ "HTTP_CONTENT_ENCODING", "Content-Encoding" },
 	{ "HTTP_ACCEPT", "Accept" },
 	{ "HTTP_USER_AGENT", "User-Agent" },
 	{ "HTTP_TRACEPARENT", "traceparent" },

@@ -31,6 +31,7 @@ enum {
 	VALUE_MAX_BYTES = 8 * 1024,
 	SOCKET_DIR_MAX_BYTES = 90, /* sun_path is 108, less "/upstream.sock" */
 	PATH_MAX_BYTES = 1024,
+	KEY_MAX_BYTES = 255, /* what a request may send; they have about 60 */
 };
 
 static const struct setting_choice environments[] = {
@@ -65,8 +66,8 @@ static const struct setting keys[] = {
 	{ "DATABASE_CONNECT_TIMEOUT", SETTING_SECONDS, AT(database_connect_ms), "10", 1, 60, NULL, NULL },
 	{ "DATABASE_COMMAND_TIMEOUT", SETTING_SECONDS, AT(database_command_ms), "60", 1, 3600, NULL, NULL },
 	{ "DATABASE_ECHO", SETTING_TRUTH, AT(database_echo), "false", 0, 0, NULL, NULL },
-	{ "EASYPOST_API_KEY", SETTING_TOKEN, AT(secrets.easypost_api_key), "", 0, 0, NULL, NULL },
-	{ "EASYPOST_TEST_API_KEY", SETTING_TOKEN, AT(secrets.easypost_test_api_key), "", 0, 0, NULL, NULL },
+	{ "EASYPOST_API_KEY", SETTING_TOKEN, AT(secrets.easypost_api_key), "", 0, KEY_MAX_BYTES, NULL, NULL },
+	{ "EASYPOST_TEST_API_KEY", SETTING_TOKEN, AT(secrets.easypost_test_api_key), "", 0, KEY_MAX_BYTES, NULL, NULL },
 	{ "EASYPOST_API_BASE", SETTING_ADDRESS, AT(easypost_api_base), "https://api.easypost.com", 0, 0, NULL, NULL },
 	{ "EASYPOST_CA_FILE", SETTING_PATH, AT(easypost_ca_file), "", 0, PATH_MAX_BYTES, NULL, NULL },
 	{ "EASYPOST_WEBHOOK_SECRET", SETTING_NFKD_SECRET, AT(secrets.webhook_secret), "", 0, 0, NULL, NULL },

@@ -137,12 +137,15 @@ static const char *
 store_token(const struct setting *setting, const char *text, void *place,
     struct arena *arena)
 {
-	const unsigned char *at;
+	const unsigned char *at = (const unsigned char *)text;
 
-	for (at = (const unsigned char *)text; *at != '\0'; at++)
-		if (*at <= ' ' || *at >= 0x7f || *at == ':')
-			return "must consist of visible ASCII characters "
-			       "without a colon";
+	while (*at > ' ' && *at < 0x7f && *at != ':')
+		at++;
+	if (*at != '\0' || strlen(text) > (size_t)setting->most)
+		return arena_printf(arena,
+		    "must consist of at most %ld visible ASCII characters "
+		    "without a colon",
+		    setting->most);
 	return store_text(setting, text, place, arena);
 }
 

@@ -36,7 +36,7 @@ struct setting {
 	size_t offset; /* of the value in struct conf */
 	const char *initial;
 	long least; /* numbers */
-	long most;  /* numbers, and the bytes of a path */
+	long most;  /* numbers, and the bytes of a path or token */
 	const struct setting_choice *choices;
 	const char *alias; /* an older name, or NULL */
 };

@@ -1,6 +1,7 @@
 """The recording proxy: what goes up and what comes down is left as it was."""
 
 import contextlib
+import gzip
 import hashlib
 import os
 import socket
@@ -127,6 +128,17 @@ def test_a_body_in_chunks_arrives_whole(client, sim):
     call = last_call(sim, path)
     assert call["body_sha256"] == sha256(b'{"a":1}' + b" " * 20_000)
     assert lower(call["headers"])["content-length"] == str(20_007)
+
+
+def test_the_coding_of_a_body_goes_up_with_it(client, sim):
+    path = "/v2/" + unique("coded_")
+    sim.canned("POST", path, b"{}")
+    body = gzip.compress(b'{"a":1}')
+    got = client.post(path, data=body, headers={"Content-Encoding": "gzip"})
+    assert got.status_code == 200
+    call = last_call(sim, path)
+    assert call["body_sha256"] == sha256(body)
+    assert lower(call["headers"])["content-encoding"] == "gzip"
 
 
 def test_headers_that_go_up(client, sim):

@@ -301,6 +301,20 @@ paths_are_absolute_and_bounded(void **state)
 	assert_loads(text);
 }
 
+static void
+keys_of_easypost_are_bounded(void **state)
+{
+	char text[512] = "EASYPOST_API_KEY=";
+
+	(void)state;
+	memset(text + strlen(text), 'k', 256);
+	assert_refused(text, ":1",
+	    "EASYPOST_API_KEY must consist of at most 255 visible ASCII "
+	    "characters without a colon");
+	text[strlen(text) - 1] = '\0';
+	assert_loads(text);
+}
+
 static bool
 allows_base(const char *base)
 {
@@ -529,6 +543,7 @@ main(void)
 		CASE(numbers_are_whole_and_in_range),
 		CASE(choices_are_words_of_a_list),
 		CASE(paths_are_absolute_and_bounded),
+		CASE(keys_of_easypost_are_bounded),
 		CASE(the_api_base_is_https_or_loopback),
 		CASE(a_secret_may_be_in_a_file),
 		CASE(a_bad_secret_file_is_refused_without_its_text),
