@@ -28,15 +28,11 @@ begin atomic
         s.buyer_address_id, s.parcel_id, s.customs_info_id, s.selected_rate_id,
         s.tracker_id, s.label_url, s.extra_metadata, s.created_at,
         s.updated_at, s.from_address, s.to_address,
-        case when s.return_address_id = s.from_address_id then s.from_address
-            else (select a.shown from api.address_json a
-                where a.id = s.return_address_id) end,
-        case when s.buyer_address_id = s.to_address_id then s.to_address
-            else (select a.shown from api.address_json a
-                where a.id = s.buyer_address_id) end,
-        s.parcel,
-        (select to_json(c) from api.customs_rows c
-            where c.id = s.customs_info_id),
+        case when s.return_address_id = s.from_address_id
+            then s.from_address else s.return_address end,
+        case when s.buyer_address_id = s.to_address_id
+            then s.to_address else s.buyer_address end,
+        s.parcel, s.customs_info,
         coalesce(s.rates_data, '[]'), coalesce(s.tracking_details, '[]')
     from api.shipment_rows s
     where s.id = coalesce(

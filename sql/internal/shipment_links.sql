@@ -5,7 +5,8 @@ create or replace function waybill.shipment_links(
     out from_address_id uuid, out to_address_id uuid,
     out return_address_id uuid, out buyer_address_id uuid, out parcel_id uuid,
     out customs_info_id uuid, out from_address json, out to_address json,
-    out parcel json)
+    out return_address json, out buyer_address json, out parcel json,
+    out customs_info json)
 language plpgsql
 stable
 as $$
@@ -28,6 +29,18 @@ begin
         from_address_id);
     to_address := waybill.address_json(p_doc -> 'to_address', to_address_id);
     parcel := waybill.parcel_json(p_doc -> 'parcel', parcel_id);
+    if return_address_id is distinct from from_address_id then
+        return_address := waybill.address_json(p_doc -> 'return_address',
+            return_address_id);
+    end if;
+    if buyer_address_id is distinct from to_address_id then
+        buyer_address := waybill.address_json(p_doc -> 'buyer_address',
+            buyer_address_id);
+    end if;
+    if customs_info_id is not null then
+        customs_info := waybill.customs_json(p_doc -> 'customs_info',
+            customs_info_id);
+    end if;
 end
 $$;
 revoke all on function waybill.shipment_links(jsonb) from public;

@@ -199,7 +199,10 @@ create table waybill.shipments (
     delivered_at timestamptz,
     from_address json,
     to_address json,
+    return_address json,
+    buyer_address json,
     parcel json,
+    customs_info json,
     extra_metadata jsonb,
     deleted_at timestamptz,
     doc_status text,
@@ -225,7 +228,12 @@ comment on column waybill.shipments.delivery_date is
 comment on column waybill.shipments.promised_at is
     'delivery_date, else the purchase plus delivery_days: on time is measured by it';
 comment on column waybill.shipments.from_address is
-    'Ready to show, so that a list needs no join; so are to_address and parcel';
+    'Ready to show, so that reads need no join; so are the other addresses, parcel
+and customs_info';
+comment on column waybill.shipments.return_address is
+    'Null when it is from_address';
+comment on column waybill.shipments.buyer_address is
+    'Null when it is to_address';
 create index ix_shipments_created
     on waybill.shipments (created_at desc, id desc)
     where deleted_at is null;
