@@ -13,6 +13,7 @@ import sys
 
 import pytest
 
+from env.nginx import free_port
 from helpers import ROOT, wait_until
 
 SECRETS_OF_OTHERS = ("DATABASE_", "EASYPOST_", "WAYBILL_", "WORKER", "SPOOL_",
@@ -20,7 +21,8 @@ SECRETS_OF_OTHERS = ("DATABASE_", "EASYPOST_", "WAYBILL_", "WORKER", "SPOOL_",
 
 
 class Running:
-    """run.py in a process group of its own, as a shell would start it."""
+    """run.py in a process group of its own, as a shell would start it; on a
+    port that nobody else on the machine is likely to want next."""
 
     def __init__(self, directory, build, terminal=None, **settings):
         self.directory = str(directory)
@@ -41,7 +43,7 @@ class Running:
                 words, cwd=ROOT, stdin=terminal or subprocess.DEVNULL,
                 stdout=said if terminal is None else terminal, stderr=said,
                 process_group=None if terminal else 0,
-                env={**clean, **settings})
+                env={**clean, "PORT": str(free_port()), **settings})
 
     def text(self):
         with open(self.said, encoding="utf-8") as file:
@@ -248,9 +250,18 @@ def test_secrets_in_files(running, tmp_path):
     assert str(file) in gone.text()
 
 
-def test_the_port_can_be_chosen_and_the_next_free_one_is_taken(running):
+def test_a_chosen_port_that_is_taken(running):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         one = running(PORT=str(port))
         assert one.child.wait(60) == 1
         assert str(port) in one.text()
+
+
+def test_the_next_free_port(running):
+    """Nobody chose one, and somebody has the first."""
+    first = free_port(8443)
+    with socket.create_server(("127.0.0.1", first)):
+        one = running(PORT="").up()
+        assert first < one.port() < first + 100
+        assert one.stop() == 0
