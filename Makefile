@@ -30,14 +30,17 @@ all: $(BUILD)/waybill-fcgi $(BUILD)/waybill
 	@:
 
 $(BUILD)/waybill-fcgi: $(FCGI) $(SHARED)
-	$(CC) $(LDFLAGS) -o $@ $^ -lfcgi -lpq -lcurl -lcrypto -lutf8proc
+	@echo link $@
+	@$(CC) $(LDFLAGS) -o $@ $^ -lfcgi -lpq -lcurl -lcrypto -lutf8proc
 
 $(BUILD)/waybill: $(CTL) $(SHARED)
-	$(CC) $(LDFLAGS) -o $@ $^ -lpq -lcurl -lcrypto -lutf8proc
+	@echo link $@
+	@$(CC) $(LDFLAGS) -o $@ $^ -lpq -lcurl -lcrypto -lutf8proc
 
 $(BUILD)/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo compile $<
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(SHARED:.o=.d) $(FCGI:.o=.d) $(CTL:.o=.d)
 
@@ -77,11 +80,12 @@ unit: $(UNIT)
 
 $(BUILD)/unit/parts.a: $(SHARED) $(FCGI)
 	@mkdir -p $(@D)
-	rm -f $@
-	ar rcs $@ $^
+	@rm -f $@
+	@ar rcs $@ $^
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc
+	@echo link $@
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
