@@ -210,10 +210,14 @@ install: all
 		$(DESTDIR)$(SYSCONFDIR)/waybill \
 		$(NGINX)/conf.d $(NGINX)/snippets $(NGINX)/sites-available
 	install -s $(BUILD)/waybill $(BUILD)/waybill-fcgi $(DESTDIR)$(PREFIX)/bin
+	# The files of the version before would be loaded with those of this one.
+	rm -rf $(DESTDIR)$(PREFIX)/share/waybill/sql
 	cp -R sql $(DESTDIR)$(PREFIX)/share/waybill/
+	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/share/waybill/sql
 	for unit in $(UNITS) systemd/waybill-.service.d/00-sandbox.conf; do \
 		sed 's,^ExecStart=/usr/bin/,ExecStart=$(PREFIX)/bin/,' $$unit \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit#systemd/} || exit 1; \
+		chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit#systemd/}; \
 	done
 	install -m 644 systemd/sysusers.d/waybill.conf \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/
