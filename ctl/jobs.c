@@ -5,7 +5,8 @@
  * partitions are kept.  Several hosts may run it: a spool belongs to one host,
  * and the functions are idempotent.
  * What must stay true: a record leaves the spool only when the database has it,
- * or has said that it will never take it.
+ * or has said that it will never take it; and one that has to wait, for a lock
+ * that somebody holds or because it is much work, holds up no other.
  */
 #include "ctl/commands.h"
 #include "ctl/session.h"
@@ -23,7 +24,9 @@
 
 enum {
 	ROUND_S = 1,
-	RECORD_MS = 30000,     /* half of what the watchdog allows */
+	RECORD_MS = 30000, /* half of what the watchdog allows */
+	PASSED_MS = 3000,  /* after one in this round had to be passed over */
+	ASK_MS = 2000,
 	PARTITIONS_MS = 30000, /* the same */
 	PARTITIONS_EVERY_MS = 3600 * 1000,
 	PARTITIONS_AGAIN_MS = 60 * 1000, /* after a failure */
@@ -33,7 +36,8 @@ struct jobs {
 	const struct conf *conf;
 	struct db *db; /* NULL: nothing is recorded here, and nothing spooled */
 	int64_t partitions_at_ms;
-	bool has_failed;      /* in this round */
+	int record_ms;   /* limit of one record; shorter after a late one */
+	bool has_failed; /* in this round */
 	bool is_spool_broken; /* said once */
 };
 
@@ -52,13 +56,34 @@ is_stopped(void)
 	    sigismember(&pending, SIGINT);
 }
 
-static enum spool_verdict
-judge(const struct db *db, enum db_status status)
+/* True when the database answers others. */
+static bool
+is_there(struct db *db)
 {
-	const char *sqlstate = db_error(db)->sqlstate;
+	const struct db_call probe = { .function = "api.health",
+		.deadline_ms = clock_ms() + ASK_MS };
+
+	return db_call(db, &probe, NULL, NULL) == DB_OK;
+}
+
+/* A conflict with somebody, a lock, too much work for one statement. */
+static bool
+is_of_this_record(const char *sqlstate)
+{
+	return strncmp(sqlstate, "40", 2) == 0 ||
+	    strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "57014") == 0;
+}
+
+static enum spool_verdict
+judge(struct db *db, enum db_status status)
+{
+	char sqlstate[6];
 
 	if (status == DB_OK)
 		return SPOOL_DONE;
+	memcpy(sqlstate, db_error(db)->sqlstate, sizeof(sqlstate));
+	if (status == DB_LATE || is_of_this_record(sqlstate))
+		return is_there(db) ? SPOOL_PASS : SPOOL_LATER;
 	if (status != DB_REFUSED)
 		return SPOOL_LATER;
 	for (size_t i = 0; i < sizeof(passing) / sizeof(*passing); i++)
@@ -68,7 +93,7 @@ judge(const struct db *db, enum db_status status)
 }
 
 static enum db_status
-record(struct db *db, const struct spool_record *kept)
+record(struct jobs *jobs, const struct spool_record *kept)
 {
 	char status[16];
 
@@ -86,10 +111,10 @@ record(struct db *db, const struct spool_record *kept)
 		    is_answer ? "api.record_answer" : "api.receive_webhook",
 		.values = is_answer ? answer : webhook,
 		.count = is_answer ? 7 : 2,
-		.deadline_ms = clock_ms() + RECORD_MS,
+		.deadline_ms = clock_ms() + jobs->record_ms,
 	};
 
-	return db_call(db, &call, NULL, NULL);
+	return db_call(jobs->db, &call, NULL, NULL);
 }
 
 static enum spool_verdict
@@ -101,9 +126,11 @@ bring(void *context, const struct spool_record *kept)
 	if (is_stopped())
 		return SPOOL_LATER;
 	notify_send("WATCHDOG=1");
-	verdict = judge(jobs->db, record(jobs->db, kept));
-	if (verdict == SPOOL_LATER)
+	verdict = judge(jobs->db, record(jobs, kept));
+	if (verdict == SPOOL_LATER || verdict == SPOOL_PASS)
 		jobs->has_failed = true;
+	if (verdict == SPOOL_PASS)
+		jobs->record_ms = PASSED_MS;
 	if (verdict == SPOOL_BAD)
 		log_event(LOG_CRITICAL, "jobs.refused",
 		    LOG_TEXT("request_id", kept->request_id),
@@ -115,8 +142,10 @@ static void
 drain(struct jobs *jobs)
 {
 	int done = 0;
-	bool is_read = spool_drain(jobs->conf->spool_dir, bring, jobs, &done);
+	bool is_read;
 
+	jobs->record_ms = RECORD_MS;
+	is_read = spool_drain(jobs->conf->spool_dir, bring, jobs, &done);
 	if (!is_read && errno != EWOULDBLOCK) {
 		jobs->has_failed = true;
 		if (!jobs->is_spool_broken)

@@ -528,6 +528,8 @@ drain_one(struct drain *d, const char *name)
 	case SPOOL_BAD:
 		set_aside(d->top, name, "the database refused the record");
 		return true;
+	case SPOOL_PASS:
+		return true;
 	case SPOOL_LATER:
 		break;
 	}

@@ -44,6 +44,7 @@ bool spool_has_room(const char *dir, long max_bytes, long max_files,
 enum spool_verdict {
 	SPOOL_DONE,  /* the record is in the database: remove the file */
 	SPOOL_LATER, /* the database is away: stop, keep everything */
+	SPOOL_PASS,  /* not this one, not now: keep it, go on with the others */
 	SPOOL_BAD,   /* the database refuses it for good: set aside in bad/ */
 };
 

@@ -640,6 +640,38 @@ def test_nothing_is_bought_that_nobody_could_record(own, own_sim, own_db, how):
         assert len(own_sim.calls(path)) == before
 
 
+def test_a_record_that_has_to_wait_holds_up_no_other(own, own_db):
+    """Somebody holds a lock for hours; the spool is drained all the same."""
+    known = documents.tracker([documents.detail(1, "in_transit", "Moved")])
+    assert deliver(Client(own), documents.event(
+        "tracker.updated", known)).status_code == 200
+    moved = dict(known, status="delivered", updated_at=documents.at(9))
+    events = [documents.event("tracker.updated", moved),
+              documents.event("batch.updated", documents.batch())]
+    own_db.close()
+    with changed_settings(own, [], {"DATABASE_COMMAND_TIMEOUT": "1"}):
+        own.stop_pool("jobs")
+        own.postgres.crash()
+        for event in events:
+            assert deliver(Client(own), event).status_code == 200
+        own.postgres.start()
+        holder = Database(own.database_url)
+        holder("begin")
+        holder("select 1 from trackers where easypost_id = %s for update",
+               known["id"])
+        own.start_pool("jobs")
+        again = Database(own.database_url)
+        wait_until(lambda: again("select 1 from webhook_events "
+                                 "where easypost_id = %s", events[1]["id"]),
+                   15, "the record behind the one that waits")
+        assert len(spooled(own)) == 1
+        holder("rollback")
+        holder.close()
+        drained(own, again, events)
+        again.close()
+    own.restart("jobs")
+
+
 def test_a_hasty_database_is_told_to_take_its_time(own, own_db):
     """Where commits are not waited for, a crash takes the last ones back."""
     own_db("alter system set wal_writer_delay = '10s'")

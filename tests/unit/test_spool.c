@@ -213,6 +213,30 @@ a_kept_answer_comes_back_as_it_was(void **state)
 	assert_int_equal(drain(9, SPOOL_LATER), 0);
 }
 
+static int asked;
+
+static enum spool_verdict
+pass_over_the_first(void *context, const struct spool_record *record)
+{
+	(void)context;
+	asked++;
+	return record->status == 1 ? SPOOL_PASS : SPOOL_DONE;
+}
+
+static void
+one_that_waits_holds_up_no_other(void **state)
+{
+	int done = -1;
+
+	(void)state;
+	assert_true(keep(1, "a", 1) && keep(2, "b", 1) && keep(3, "c", 1));
+	assert_true(spool_drain(dir, pass_over_the_first, NULL, &done));
+	assert_int_equal(asked, 3);
+	assert_int_equal(done, 2);
+	assert_int_equal(count_files("new"), 1);
+	assert_int_equal(drain(9, SPOOL_LATER), 1);
+}
+
 static enum spool_verdict
 expect_webhook(void *context, const struct spool_record *record)
 {
@@ -577,6 +601,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_kept_answer_comes_back_as_it_was),
+		CASE(one_that_waits_holds_up_no_other),
 		CASE(absent_strings_come_back_absent),
 		CASE(only_the_owner_may_read),
 		CASE(records_come_in_the_order_of_arrival),
