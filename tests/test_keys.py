@@ -5,6 +5,8 @@ import hashlib
 import re
 import time
 
+import psycopg2
+import psycopg2.errors
 import pytest
 
 import documents
@@ -258,3 +260,25 @@ def test_the_readers_role_sees_everything_but_keys(stack):
     with pytest.raises(Exception, match="permission denied"):
         db("delete from waybill.shipments")
     db.close()
+
+
+def test_the_service_may_do_no_more_than_it_does(stack):
+    """Its login sees no table, makes no key and becomes no owner."""
+    connection = psycopg2.connect(stack.service_url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("set role waybill_worker")
+            for statement in (
+                    "select * from waybill.api_keys",
+                    "select * from waybill.shipments",
+                    "delete from waybill.shipments",
+                    "select * from admin.create_key('\\x00', 'wb_', 'x',"
+                    " 'test', 'admin')",
+                    "select waybill.record_objects(null, 'test')",
+                    "set role waybill_owner", "set role waybill_operator",
+                    "create table waybill.mine (x int)"):
+                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                    cursor.execute(statement)
+    finally:
+        connection.close()

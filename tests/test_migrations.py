@@ -22,7 +22,7 @@ class Empty:
         self.stack = stack
         self.name = unique("db_")[:20]
         stack.postgres.make_database(self.name)
-        self.url = stack.postgres.url(self.name)
+        self.url = stack.postgres.operator_url(self.name)
         self.admin_url = stack.postgres.admin_url(self.name)
 
     def start(self, *words):

@@ -178,7 +178,7 @@ def test_another_database_and_another_easypost(running, stack):
     """What is configured is used; nothing of our own is started."""
     stack.postgres.make_database("of_somebody")
     one = running(
-        DATABASE_URL=stack.postgres.url("of_somebody"),
+        DATABASE_URL=stack.postgres.operator_url("of_somebody"),
         EASYPOST_TEST_API_KEY=stack.settings["EASYPOST_TEST_API_KEY"],
         EASYPOST_API_BASE=stack.sim.base).up()
     assert [status for _, status, _ in one.curls()] == [201, 200, 200]

@@ -19,7 +19,8 @@ from env.wait import wait_until
 PORT = 5432  # only the name of the socket's file
 OWNER = "postgres"
 DATABASE = "waybill"
-ROLE = "waybill"  # what the programs connect as: no superuser
+OPERATOR = "waybill_operator"  # migrates and makes keys: owns the database
+ROLE = "waybill"  # what the services connect as: may do what they do, no more
 
 
 def programs():
@@ -139,21 +140,32 @@ class Postgres:
         where = urllib.parse.quote(self.socket_dir, safe="")
         return f"postgresql://{role}@{where}:{PORT}/{database}"
 
+    def operator_url(self, database=DATABASE):
+        return self.url(database, OPERATOR)
+
     def admin_url(self, database=DATABASE):
         return self.url(database, self.superuser)
 
     def make_database(self, database=DATABASE):
-        """The role of the programs and an empty database that it owns."""
+        """The two roles and an empty database of the operator's."""
         sql = f"""
-            select 'create role {ROLE} login createrole'
-            where not exists (select from pg_roles where rolname = '{ROLE}')
+            select 'create role {OPERATOR} login createrole'
+            where to_regrole('{OPERATOR}') is null
             \\gexec
-            select 'create database "{database}" owner {ROLE}'
+            select 'create role {ROLE} login'
+            where to_regrole('{ROLE}') is null
+            \\gexec
+            select 'create database "{database}" owner {OPERATOR}'
             where not exists
                 (select from pg_database where datname = '{database}')
             \\gexec
         """
         self.psql(sql, "postgres")
+
+    def grant_service_rights(self):
+        """As the README tells an operator to do it, after the first migration
+        has made the group roles."""
+        self.psql(f"grant waybill_worker, waybill_jobs to {ROLE}")
 
     def psql(self, sql, database=DATABASE):
         """Runs a script as the superuser; its rows as text."""

@@ -15,13 +15,14 @@ class Service:
     """All of them for one configuration file."""
 
     def __init__(self, build, conf_file, run_dir, log_dir, directory,
-                 environment=None):
+                 environment=None, operator_url=None):
         self.build = os.path.abspath(build)
         self.conf_file = conf_file
         self.run_dir = run_dir
         self.log_dir = log_dir
         self.directory = directory
         self.environment = environment
+        self.operator_url = operator_url
         self.processes = {}
 
     # --- pools and jobs ---------------------------------------------------
@@ -74,8 +75,12 @@ class Service:
 
     def waybill(self, *words, limit_s=60.0):
         """Runs `waybill WORDS...` to its end; what it printed."""
+        operator = ({"DATABASE_URL": self.operator_url}
+                    if words[0] in ("migrate", "key") and self.operator_url
+                    else {})
         return run([self.program("waybill"), "-c", self.conf_file, *words],
-                   directory=self.directory, environment=self.environment,
+                   directory=self.directory,
+                   environment={**(self.environment or {}), **operator},
                    limit_s=limit_s)
 
     def make_key(self, name, mode, scopes="read,write,admin"):

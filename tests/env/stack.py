@@ -244,11 +244,14 @@ class Stack:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.writelines(lines)
         self.service = Service(self.build, self.conf_file, self.run_dir,
-                               self.log_dir, self.directory, self.environment)
+                               self.log_dir, self.directory, self.environment,
+                               self.operator_url)
 
     def migrate(self):
         if self.service_url:
             self.service.waybill("migrate", "up", limit_s=120.0)
+        if self.postgres:
+            self.postgres.grant_service_rights()
 
     def make_keys(self):
         if self.service_url:
@@ -321,6 +324,13 @@ class Stack:
         if self.outside_database is not None:
             return self.outside_database
         return self.postgres.url()
+
+    @property
+    def operator_url(self):
+        """The same database for the operator, who migrates and makes keys."""
+        if self.outside_database is not None:
+            return self.outside_database
+        return self.postgres.operator_url()
 
     @property
     def database_url(self):
