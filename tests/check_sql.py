@@ -49,8 +49,9 @@ OPEN = f"""
 
 
 def migrate(server, conf, direction):
-    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": server.url(),
-                   "WAYBILL_SQL_DIR": SQL, "LOG_LEVEL": "warning"}
+    environment = {"PATH": os.environ["PATH"], "WAYBILL_SQL_DIR": SQL,
+                   "DATABASE_URL": server.operator_url(),
+                   "LOG_LEVEL": "warning"}
     subprocess.run([os.path.join(ROOT, "build", "waybill"), "-c", conf,
                     "migrate", direction], env=environment, check=True,
                    stdout=subprocess.DEVNULL)
