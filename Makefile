@@ -89,12 +89,12 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
-# What each path costs beside its parts; figures in $(BUILD)/bench.json.
 # The official client for Node.js; needs npm and the network.
 accept: packages
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(PYTHON) tests/accept/run.py
 
+# What each path costs beside its parts; figures in $(BUILD)/bench.json.
 bench:
 	@tests/env/packages.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all
