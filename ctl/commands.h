@@ -10,10 +10,19 @@
 /* Exit status of the program. */
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
+/* The schema of the database: up, down, status, history, verify. */
 int migrate_run(const struct conf *, int count, char **words);
+
+/* Gateway keys: create, list, revoke. */
 int key_run(const struct conf *, int count, char **words);
+
+/* The analytics views and the partitions, once. */
 int refresh_run(const struct conf *, int count, char **words);
+
+/* The spool into the database, until a signal or, with --once, once. */
 int jobs_run(const struct conf *, int count, char **words);
+
+/* Prints the configuration in effect, secrets masked. */
 int config_run(const struct conf *, int count, char **words);
 
 #endif

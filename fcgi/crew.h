@@ -60,6 +60,7 @@ void crew_bury(struct crew *);
  * be done again. */
 int64_t crew_enforce(struct crew *);
 
+/* How many there are, as of now, and what they do. */
 struct crew_count crew_count(const struct crew *);
 
 #endif

@@ -6,9 +6,16 @@
 
 #include "fcgi/request.h"
 
+/* Handlers for the route table.  /livez: this worker runs; asks nobody. */
 void health_live(struct request *, const void *unused);
+
+/* /readyz: 200 when a request can succeed now, else 503 with the obstacle. */
 void health_ready(struct request *, const void *unused);
+
+/* /health: 200 with all there is to know; its status is ok or degraded. */
 void health_all(struct request *, const void *unused);
+
+/* /health/database: 503 when the database does not answer. */
 void health_database(struct request *, const void *unused);
 
 #endif

@@ -24,6 +24,7 @@ extern const struct pool pools[POOL_COUNT];
 /* The pool of this name, or NULL. */
 const struct pool *pool_find(const char *name);
 
+/* Its place in the table. */
 enum pool_id pool_id(const struct pool *);
 
 /* Workers always running, at least 1; and at most, at least as many. */

@@ -67,9 +67,11 @@ struct request {
 	const char *error_code; /* of a refusal, for the access line */
 };
 
+/* The one request of a worker's life, used again and again. */
+struct request *request_new(struct service *, int listen_fd);
+
 /* Waits for the next request on the listening socket.  False when the worker
  * shall stop (`*is_stopping` was set by a signal). */
-struct request *request_new(struct service *, int listen_fd);
 bool request_accept(struct request *, const volatile bool *is_stopping);
 
 /* A header by its CGI name ("HTTP_AUTHORIZATION"), or NULL.  The names of all

@@ -41,8 +41,10 @@ struct scoreboard *scoreboard_create(const char *path, int slots);
 /* Maps the scoreboard of another pool for reading; NULL when there is none. */
 const struct scoreboard *scoreboard_open(const char *path);
 
+/* Unmaps it; the file stays. */
 void scoreboard_close(const struct scoreboard *);
 
+/* How many slots it has, and one of them: 0 to scoreboard_slots() - 1. */
 int scoreboard_slots(const struct scoreboard *);
 struct slot *scoreboard_slot(struct scoreboard *, int index);
 
@@ -57,7 +59,10 @@ struct scoreboard_sum {
 	int64_t errors;
 };
 
+/* Notes for /health how many workers the pool may have. */
 void scoreboard_set_size(struct scoreboard *, int base, int limit);
+
+/* Adds the slots up, as they are at this moment. */
 struct scoreboard_sum scoreboard_sum(const struct scoreboard *);
 
 #endif

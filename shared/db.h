@@ -105,9 +105,12 @@ bool db_is_connected(const struct db *);
 /* Closes the connection; the next call opens another. */
 void db_close(struct db *);
 
+/* The row that a db_row_function is given, valid until that returns: how many
+ * columns it has, and the name and kind of each, 0 being the first. */
 int db_columns(const struct db_row *);
 const char *db_column_name(const struct db_row *, int column);
 enum db_kind db_column_kind(const struct db_row *, int column);
+
 /* NULL for SQL null, else zero-terminated text; `bytes` may be NULL.  NULL too
  * for NaN and the infinities of numbers and times, which JSON cannot write. */
 const char *db_column(const struct db_row *, int column, size_t *bytes);

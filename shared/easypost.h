@@ -63,6 +63,7 @@ struct easypost_answer {
 /* `base` as configured, `ca_file` "" for the system's. */
 struct easypost *easypost_new(const char *base, const char *ca_file);
 
+/* Makes it empty, once, before the first call. */
 void easypost_answer_init(struct easypost_answer *);
 
 /* Forgets the answer and gives big memory back; easypost_send() begins with it,

@@ -41,6 +41,7 @@ struct setting {
 	const char *alias; /* an older name, or NULL */
 };
 
+/* True for what is never shown, and may stand in a file of its own. */
 bool setting_is_secret(const struct setting *);
 
 /* Puts the value of the text at `place`.  NULL when that is done, else what is

@@ -15,6 +15,7 @@ enum sqlstate_cure {
 	SQLSTATE_NEW_CONNECTION,
 };
 
+/* The cure; SQLSTATE_HOPELESS unless it is known that one helps. */
 enum sqlstate_cure sqlstate_cure(const char *sqlstate);
 
 /* The client asked for something impossible: not for us to mend. */
