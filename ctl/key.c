@@ -22,6 +22,8 @@ enum {
 	LIMIT_MS = 10000,
 };
 
+static const char check_violation[] = "23514"; /* SQLSTATE */
+
 struct wish {
 	const char *name;
 	const char *mode;
@@ -48,6 +50,19 @@ write_key(char key[KEY_BYTES + 1])
 	explicit_bzero(bits, sizeof(bits));
 }
 
+/* Why there can be no such key, or NULL; name and scopes are the database's to
+ * judge. */
+static const char *
+find_mistake(const struct wish *wish)
+{
+	if (wish->name == NULL || wish->mode == NULL || wish->scopes == NULL)
+		return "--name, --mode and --scopes are needed";
+	if (strcmp(wish->mode, "test") != 0 &&
+	    strcmp(wish->mode, "production") != 0)
+		return "--mode must be test or production";
+	return NULL;
+}
+
 static bool
 read_wish(int count, char **words, struct wish *wish)
 {
@@ -68,16 +83,33 @@ read_wish(int count, char **words, struct wish *wish)
 			wish->scopes = optarg;
 		else
 			return false;
-	return optind == count && wish->name != NULL && *wish->name != '\0' &&
-	    wish->mode != NULL && wish->scopes != NULL &&
-	    (strcmp(wish->mode, "test") == 0 ||
-		strcmp(wish->mode, "production") == 0);
+	return optind == count;
+}
+
+static int
+refuse(const char *mistake)
+{
+	(void)fprintf(stderr, "waybill: the key was not made: %s\n", mistake);
+	return CTL_USAGE;
+}
+
+/* The constraints of the table are about the name and the scopes. */
+static int
+tell_failure(const struct db *db)
+{
+	if (strcmp(db_error(db)->sqlstate, check_violation) != 0)
+		return session_failed(db, "the key was not made");
+	(void)fprintf(stderr,
+	    "waybill: the key was not made: --name must have 1 to 200 "
+	    "characters, --scopes\nmust be a list of read,write,admin\n");
+	return CTL_FAILED;
 }
 
 static int
 create(const struct conf *conf, int count, char **words)
 {
 	struct wish wish = { .name = NULL };
+	const char *mistake;
 	struct db *db;
 	unsigned char digest[SHA256_BYTES];
 	char key[KEY_BYTES + 1];
@@ -86,6 +118,9 @@ create(const struct conf *conf, int count, char **words)
 
 	if (!read_wish(count, words, &wish))
 		return CTL_USAGE;
+	mistake = find_mistake(&wish);
+	if (mistake != NULL)
+		return refuse(mistake);
 	db = session_open(conf, "waybill_owner", LIMIT_MS);
 	if (db == NULL)
 		return CTL_FAILED;
@@ -100,7 +135,7 @@ create(const struct conf *conf, int count, char **words)
 		.count = 5,
 		.deadline_ms = clock_ms() + LIMIT_MS };
 	if (db_call(db, &call, NULL, NULL) != DB_OK)
-		status = session_failed(db, "the key was not made");
+		status = tell_failure(db);
 	else
 		(void)printf("%s\n", key); /* main looks at the end */
 	explicit_bzero(key, sizeof(key));

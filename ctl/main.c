@@ -31,7 +31,8 @@ static const struct command {
 	bool needs_conf;
 } commands[] = {
 	{ "migrate", "[up|down|status|history|verify]",
-	  "bring the database up to date (up), or one version back (down)",
+	  "bring the database up to date (up), or one version back (down: what\n"
+	  "      that version added goes, with its data); tell how it is",
 	  migrate_run, true },
 	{ "key", "create --name NAME --mode test|production --scopes LIST",
 	  "make a gateway key and print it, once; LIST of read,write,admin",
@@ -58,8 +59,9 @@ print_help(FILE *to)
 {
 	(void)fprintf(to, "usage: waybill [-c FILE] COMMAND\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		(void)fprintf(to, "  %s %s\n      %s\n", commands[i].name,
-		    commands[i].usage, commands[i].help);
+		(void)fprintf(to, "  %s%s%s\n      %s\n", commands[i].name,
+		    *commands[i].usage == '\0' ? "" : " ", commands[i].usage,
+		    commands[i].help);
 	(void)fprintf(to,
 	    "\nFILE is %s unless said otherwise.  Exit status: 0 done, 1 "
 	    "failed,\n2 asked wrongly.\n",
@@ -155,6 +157,9 @@ main(int argc, char **argv)
 		command = find_command(argv[optind]);
 	if (command != NULL)
 		status = run(command, file, argc - optind, argv + optind);
+	else if (optind < argc)
+		(void)fprintf(stderr, "waybill: there is no command %s\n\n",
+		    argv[optind]);
 	if (status == CTL_USAGE)
 		print_help(stderr);
 	return status;

@@ -53,7 +53,14 @@ tell_usage(void)
 {
 	(void)fprintf(stderr,
 	    "usage: waybill-fcgi [-c FILE] [-l SOCKET] [-t] "
-	    "read|webhook|upstream\n");
+	    "read|webhook|upstream\n\n"
+	    "Runs one pool of workers until SIGTERM; SIGHUP reloads.\n"
+	    "  -c FILE    the configuration; %s\n"
+	    "  -l SOCKET  listen there; else on systemd's socket, or on\n"
+	    "             POOL.sock in WAYBILL_RUN_DIR\n"
+	    "  -t         only test the configuration: exit status 0, or 1 and "
+	    "why not\n",
+	    default_file);
 	return USAGE;
 }
 
