@@ -178,7 +178,7 @@ ask(struct db *db, const char *function, const char *value,
 
 	if (db_call(db, &call, take, books) == DB_OK)
 		return true;
-	(void)session_failed(db, "the books of the schema cannot be read");
+	(void)session_failed(db, "what is migrated cannot be read");
 	return false;
 }
 

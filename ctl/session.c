@@ -5,6 +5,9 @@
 #include "ctl/commands.h"
 
 #include <stdio.h>
+#include <string.h>
+
+static const char lacks_privilege[] = "42501"; /* SQLSTATE */
 
 struct db *
 session_open(const struct conf *conf, const char *role, int limit_ms)
@@ -32,5 +35,11 @@ session_failed(const struct db *db, const char *what)
 
 	(void)fprintf(stderr, "waybill: %s: %s%s%s\n", what, error->message,
 	    error->sqlstate[0] == '\0' ? "" : " SQLSTATE ", error->sqlstate);
+	/* Also by the message: a refused connection comes without a code. */
+	if (strcmp(error->sqlstate, lacks_privilege) == 0 ||
+	    strstr(error->message, "permission denied") != NULL)
+		(void)fprintf(stderr,
+		    "waybill: the login in DATABASE_URL may not do this; that "
+		    "of the database's owner may\n");
 	return CTL_FAILED;
 }
