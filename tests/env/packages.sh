@@ -83,7 +83,7 @@ END
 as_root=
 if [ "$(id -u)" != 0 ]; then
     as_root=sudo
-    if ! command -v sudo >/dev/null; then
+    if ! command -v sudo >/dev/null || ! sudo true; then
         echo "Neither root nor sudo; ask your administrator for:" >&2
         echo "  apt-get install --no-install-recommends$missing" >&2
         exit 1
