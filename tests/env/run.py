@@ -208,6 +208,9 @@ def explain(stack, seconds):
     say(f"  EasyPost  {stack.sim.base + ', ' if stack.sim else ''}{who}")
     if stack.postgres:
         say(f"  database  psql '{stack.database_url}'")
+        say(f"  waybill   DATABASE_URL='{stack.operator_url}' "
+            f"{os.path.relpath(stack.service.program('waybill'))} "
+            f"-c {os.path.relpath(stack.service.conf_file)} help")
     say(f"  logs      {os.path.relpath(stack.log_dir)}/")
     say("\nMake a shipment, as an EasyPost client would:\n"
         f"  {curl(stack, key, '/v2/shipments', SHIPMENT)}")
