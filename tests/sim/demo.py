@@ -206,7 +206,13 @@ def ship(line, order):
 
 
 def refund(line, shipment):
-    return line.call("POST", f"/v2/shipments/{shipment['id']}/refund", {})
+    """Nothing when the carrier already has the parcel: it can be that quick."""
+    try:
+        return line.call("POST", f"/v2/shipments/{shipment['id']}/refund", {})
+    except Failed as problem:
+        if "SHIPMENT.REFUND.UNAVAILABLE" in str(problem):
+            return None
+        raise
 
 
 def return_of(rng, shipment):
@@ -305,8 +311,7 @@ def history(options, sim, crew, progress):
             counts["labels"] += len(gifts)
         counts["labels"] += len(bought)
         doomed = [one for one in bought if rng.random() < REFUND_SHARE]
-        crew.do(refund, doomed)
-        counts["refunds"] += len(doomed)
+        counts["refunds"] += sum(1 for one in crew.do(refund, doomed) if one)
         waiting += [(date + timedelta(days=rng.randrange(9, 20)), one) for one in bought
                     if one not in doomed and not one["is_return"]
                     and one["to_address"]["country"] == "US"
