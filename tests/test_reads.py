@@ -6,6 +6,7 @@ import re
 import uuid
 from decimal import Decimal
 
+import psycopg2
 import pytest
 
 import documents
@@ -479,3 +480,23 @@ def test_head(client, path):
                                   "/db/shipments/", "/.git/config"])
 def test_paths_that_do_not_exist(client, path):
     assert_error(client.get(path), 404, easypost=False)
+
+
+def test_a_look_up_is_not_planned_anew_each_time(stack, shelf):
+    """Planning it takes longer than the read: after PostgreSQL has tried five
+    times, it has to find its plan for any value good enough."""
+    connection = psycopg2.connect(stack.service_url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("set role waybill_worker")
+            cursor.execute("prepare look_up as"
+                           " select * from api.shipment($1)")
+            for _ in range(12):
+                cursor.execute("execute look_up(%s)", (str(uuid.uuid4()),))
+            cursor.execute("select generic_plans, custom_plans"
+                           " from pg_prepared_statements"
+                           " where name = 'look_up'")
+            generic, custom = cursor.fetchone()
+    finally:
+        connection.close()
+    assert custom == 5 and generic == 7

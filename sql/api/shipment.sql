@@ -1,6 +1,5 @@
 -- One shipment with all that belongs to it, by UUID, EasyPost id or tracking
--- code (the newest that has it).  No row: not found.  offset 0: looked up by
--- the code, never along the dates, whatever the statistics say.
+-- code (the newest that has it).  No row: not found.
 create function api.shipment(p_ref text)
 returns table (id uuid, easypost_id text, tracking_code text, status text,
     mode text, reference text, carrier text, service text, base_cost text,
@@ -35,14 +34,7 @@ begin atomic
         s.parcel, s.customs_info,
         coalesce(s.rates_data, '[]'), coalesce(s.tracking_details, '[]')
     from api.shipment_rows s
-    where s.id = coalesce(
-        case when p_ref ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-            then p_ref::uuid end,
-        (select k.id from api.shipment_rows k where k.easypost_id = p_ref),
-        (select c.id from (
-                select k.id, k.created_at from api.shipment_rows k
-                where k.tracking_code = p_ref offset 0) c
-            order by c.created_at desc, c.id desc limit 1));
+    where s.id = api.find_shipment(p_ref);
 end;
 revoke all on function api.shipment(text) from public;
 grant execute on function api.shipment(text) to waybill_worker;
