@@ -294,6 +294,7 @@ static void
 keep_base(struct supervisor *sv)
 {
 	struct crew_count count = crew_count(sv->crew);
+	bool has_database = *sv->start->conf->secrets.database_url != '\0';
 
 	if (count.working < sv->growth.base)
 		start_some(sv, sv->growth.base - count.working);
@@ -305,7 +306,8 @@ keep_base(struct supervisor *sv)
 	sv->is_ready = true;
 	log_event(LOG_NOTICE, "supervisor.ready",
 	    LOG_NUMBER("base", sv->growth.base),
-	    LOG_NUMBER("limit", sv->growth.limit), LOG_NUMBER("pid", getpid()));
+	    LOG_NUMBER("limit", sv->growth.limit), LOG_NUMBER("pid", getpid()),
+	    LOG_TEXT("database", has_database ? "configured" : "none"));
 	notify_send("READY=1");
 }
 
