@@ -51,13 +51,19 @@ static const struct setting_choice priorities[] = {
 	{ NULL, 0 },
 };
 
+/* How EasyPost's keys begin: a test key in production would print labels that
+ * no carrier takes, a production key in a test would buy real ones. */
+static const struct setting_choice test_keys[] = { { "EZTK", 0 }, { NULL, 0 } };
+static const struct setting_choice production_keys[] = { { "EZAK", 0 },
+	{ NULL, 0 } };
+
 /* clang-format off */
 #define AT(field) offsetof(struct conf, field)
 static const struct setting keys[] = {
 	{ "ENVIRONMENT", SETTING_CHOICE, AT(environment), "production", 0, 0, environments, NULL },
 	{ "LOG_LEVEL", SETTING_CHOICE, AT(log_priority), "info", 0, 0, priorities, NULL },
-	{ "DATABASE_URL", SETTING_SECRET, AT(secrets.database_url), "", 0, 0, NULL, NULL },
-	{ "DATABASE_READ_URL", SETTING_SECRET, AT(secrets.database_read_url), "", 0, 0, NULL, NULL },
+	{ "DATABASE_URL", SETTING_DATABASE, AT(secrets.database_url), "", 0, 0, NULL, NULL },
+	{ "DATABASE_READ_URL", SETTING_DATABASE, AT(secrets.database_read_url), "", 0, 0, NULL, NULL },
 	{ "WORKERS", SETTING_NUMBER, AT(workers), "20", 3, 500, NULL, "DATABASE_POOL_SIZE" },
 	{ "WORKERS_OVERFLOW", SETTING_NUMBER, AT(workers_overflow), "30", 0, 500, NULL, "DATABASE_MAX_OVERFLOW" },
 	{ "WORKER_REQUESTS", SETTING_NUMBER, AT(worker_requests), "100000", 1, 1000000000, NULL, NULL },
@@ -66,8 +72,8 @@ static const struct setting keys[] = {
 	{ "DATABASE_CONNECT_TIMEOUT", SETTING_SECONDS, AT(database_connect_ms), "10", 1, 60, NULL, NULL },
 	{ "DATABASE_COMMAND_TIMEOUT", SETTING_SECONDS, AT(database_command_ms), "60", 1, 3600, NULL, NULL },
 	{ "DATABASE_ECHO", SETTING_TRUTH, AT(database_echo), "false", 0, 0, NULL, NULL },
-	{ "EASYPOST_API_KEY", SETTING_TOKEN, AT(secrets.easypost_api_key), "", 0, KEY_MAX_BYTES, NULL, NULL },
-	{ "EASYPOST_TEST_API_KEY", SETTING_TOKEN, AT(secrets.easypost_test_api_key), "", 0, KEY_MAX_BYTES, NULL, NULL },
+	{ "EASYPOST_API_KEY", SETTING_TOKEN, AT(secrets.easypost_api_key), "", 0, KEY_MAX_BYTES, test_keys, NULL },
+	{ "EASYPOST_TEST_API_KEY", SETTING_TOKEN, AT(secrets.easypost_test_api_key), "", 0, KEY_MAX_BYTES, production_keys, NULL },
 	{ "EASYPOST_API_BASE", SETTING_ADDRESS, AT(easypost_api_base), "https://api.easypost.com", 0, 0, NULL, NULL },
 	{ "EASYPOST_CA_FILE", SETTING_PATH, AT(easypost_ca_file), "", 0, PATH_MAX_BYTES, NULL, NULL },
 	{ "EASYPOST_WEBHOOK_SECRET", SETTING_NFKD_SECRET, AT(secrets.webhook_secret), "", 0, 0, NULL, NULL },

@@ -138,6 +138,7 @@ store_token(const struct setting *setting, const char *text, void *place,
     struct arena *arena)
 {
 	const unsigned char *at = (const unsigned char *)text;
+	const struct setting_choice *other;
 
 	while (*at > ' ' && *at < 0x7f && *at != ':')
 		at++;
@@ -146,6 +147,29 @@ store_token(const struct setting *setting, const char *text, void *place,
 		    "must consist of at most %ld visible ASCII characters "
 		    "without a colon",
 		    setting->most);
+	for (other = setting->choices; other != NULL && other->word != NULL;
+	     other++)
+		if (strncmp(text, other->word, strlen(other->word)) == 0)
+			return arena_printf(arena,
+			    "must not begin with %s: that is a key of the "
+			    "other mode",
+			    other->word);
+	return store_text(setting, text, place, arena);
+}
+
+/* The rest of it is libpq's to read (libpq, 34.1.1); but what another program
+ * would understand is told before the first request fails. */
+static const char *
+store_database(const struct setting *setting, const char *text, void *place,
+    struct arena *arena)
+{
+	const char *colon = strstr(text, "://");
+
+	if (colon != NULL && strcspn(text, "=") > (size_t)(colon - text) &&
+	    strncmp(text, "postgresql://", 13) != 0 &&
+	    strncmp(text, "postgres://", 11) != 0)
+		return "must begin with postgresql:// or be of the form "
+		       "\"host=... dbname=...\"";
 	return store_text(setting, text, place, arena);
 }
 
@@ -227,7 +251,7 @@ static const struct {
 	[SETTING_ADDRESS]     = { store_address, show_text },
 	[SETTING_PATH]        = { store_path,    show_text },
 	[SETTING_TOKEN]       = { store_token,   show_text },
-	[SETTING_SECRET]      = { store_text,    show_text },
+	[SETTING_DATABASE]    = { store_database, show_text },
 	[SETTING_NFKD_SECRET] = { store_nfkd,    show_text },
 };
 

@@ -20,8 +20,8 @@ enum setting_kind {
 	SETTING_TRUTH,
 	SETTING_ADDRESS, /* of EasyPost's API: see address.h */
 	SETTING_PATH,
-	SETTING_TOKEN, /* this and the next are secrets */
-	SETTING_SECRET,
+	SETTING_TOKEN,       /* this and the next are secrets */
+	SETTING_DATABASE,    /* a connection string or URI of libpq */
 	SETTING_NFKD_SECRET, /* kept in NFKD form */
 };
 
@@ -37,6 +37,8 @@ struct setting {
 	const char *initial;
 	long least; /* numbers */
 	long most;  /* numbers, and the bytes of a path or token */
+	/* Words of a choice; of a token: beginnings that it must not have,
+	 * because they tell a key of the other mode.  May be NULL there. */
 	const struct setting_choice *choices;
 	const char *alias; /* an older name, or NULL */
 };

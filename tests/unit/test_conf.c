@@ -315,6 +315,37 @@ keys_of_easypost_are_bounded(void **state)
 	assert_loads(text);
 }
 
+static void
+keys_of_easypost_belong_to_their_modes(void **state)
+{
+	(void)state;
+	assert_loads("EASYPOST_API_KEY=EZAKx\nEASYPOST_TEST_API_KEY=EZTKx\n");
+	assert_refused("EASYPOST_API_KEY=EZTKx\n", ":1",
+	    "EASYPOST_API_KEY must not begin with EZTK: that is a key of the "
+	    "other mode");
+	assert_refused("EASYPOST_TEST_API_KEY=EZAKx\n", ":1",
+	    "EASYPOST_TEST_API_KEY must not begin with EZAK: that is a key of "
+	    "the other mode");
+}
+
+static void
+databases_are_those_of_libpq(void **state)
+{
+	static const char allowed[] =
+	    "must begin with postgresql:// or be of the form \"host=... "
+	    "dbname=...\"";
+	char sentence[160];
+
+	(void)state;
+	assert_loads("DATABASE_URL=postgresql://u@h/d\n");
+	assert_loads("DATABASE_URL=postgres://u@h/d\n");
+	assert_loads("DATABASE_URL=\"host=/run dbname=d password=a://b\"\n");
+	(void)snprintf(sentence, sizeof(sentence), "DATABASE_URL %s", allowed);
+	assert_refused("DATABASE_URL=mysql://h/d\n", ":1", sentence);
+	assert_refused(
+	    "DATABASE_URL=postgresql+asyncpg://u@h/d\n", ":1", sentence);
+}
+
 static bool
 allows_base(const char *base)
 {
@@ -544,6 +575,8 @@ main(void)
 		CASE(choices_are_words_of_a_list),
 		CASE(paths_are_absolute_and_bounded),
 		CASE(keys_of_easypost_are_bounded),
+		CASE(keys_of_easypost_belong_to_their_modes),
+		CASE(databases_are_those_of_libpq),
 		CASE(the_api_base_is_https_or_loopback),
 		CASE(a_secret_may_be_in_a_file),
 		CASE(a_bad_secret_file_is_refused_without_its_text),
