@@ -27,6 +27,7 @@ enum {
 	RETRY_S = 2,
 	MIGRATION_DIGITS = 4,  /* "0001_name.up.sql" */
 	STAT_START_FIELD = 22, /* starttime in proc(5), /proc/PID/stat */
+	OTHER_CONNECTIONS = 2, /* waybill jobs, waybill refresh */
 };
 
 /* What the database said of itself. */
@@ -35,6 +36,7 @@ struct report {
 	int64_t took_us;
 	char server_version[64];
 	long schema_version;
+	long max_connections;
 	bool is_in_recovery;
 };
 
@@ -46,10 +48,12 @@ take_report(void *context, const struct db_row *row)
 	const char *version = row_text(row, "version");
 	const char *schema = row_text(row, "schema_version");
 	const char *recovery = row_text(row, "is_in_recovery");
+	const char *most = row_text(row, "max_connections");
 
 	(void)snprintf(report->server_version, sizeof(report->server_version),
 	    "%s", version == NULL ? "" : version);
 	report->schema_version = schema == NULL ? 0 : strtol(schema, NULL, 10);
+	report->max_connections = most == NULL ? 0 : strtol(most, NULL, 10);
 	report->is_in_recovery = recovery != NULL && *recovery == 't';
 	return true;
 }
@@ -201,6 +205,25 @@ add_pools(struct buf *out, const struct request *rq)
 	return is_complete;
 }
 
+/* Connections that this host may open at most; others may share the server. */
+static int
+connection_budget(const struct conf *conf)
+{
+	int sum = OTHER_CONNECTIONS;
+
+	for (int i = 0; i < POOL_COUNT; i++)
+		sum += pool_limit(&pools[i], conf);
+	return sum;
+}
+
+/* False when the server would refuse some of them under load. */
+static bool
+has_connections(const struct request *rq, const struct report *report)
+{
+	return report->status != DB_OK ||
+	    connection_budget(rq->service->conf) <= report->max_connections;
+}
+
 /* The members of the database's object, without its braces. */
 static void
 add_report(
@@ -224,6 +247,9 @@ add_report(
 	    out, report->server_version, strlen(report->server_version));
 	(void)buf_addf(out, ",\"schema_version\":%ld,\"is_in_recovery\":%s",
 	    report->schema_version, report->is_in_recovery ? "true" : "false");
+	(void)buf_addf(out,
+	    ",\"connections\":{\"needed\":%d,\"max_connections\":%ld}",
+	    connection_budget(rq->service->conf), report->max_connections);
 }
 
 void
@@ -278,7 +304,8 @@ add_all(struct buf *out, struct request *rq)
 	add_report(out, rq, &report);
 	(void)buf_add_string(out, "},");
 	is_complete = add_pools(out, rq);
-	return is_complete && find_obstacle(rq, &report) == NULL && depth <= 0;
+	return is_complete && find_obstacle(rq, &report) == NULL &&
+	    has_connections(rq, &report) && depth <= 0;
 }
 
 /* False, and refused, when the request has parameters. */

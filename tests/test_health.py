@@ -130,3 +130,19 @@ def replace_database(url, name):
         return head.rpartition("/")[0] + "/" + name + mark + options
     kept = [word for word in url.split() if not word.startswith("dbname=")]
     return " ".join(kept + ["dbname=" + name])
+
+
+def test_more_connections_than_the_server_allows(odd_stack):
+    """Known before the first of them is refused under load."""
+    def connections():
+        data = Client(odd_stack, odd_stack.key).get("/health").json()["data"]
+        told = data["database"]["connections"]
+        return told["needed"], told["max_connections"], data["status"]
+
+    allowed = int(odd_stack.psql("show max_connections")[0][0])
+    needed, most, status = connections()
+    assert (most, status) == (allowed, "ok") and 10 < needed <= allowed
+    with changed_settings(odd_stack, ["read"],
+                          {"WORKERS_OVERFLOW": str(allowed)}):
+        needed, most, status = connections()
+        assert most == allowed < needed and status == "degraded"
