@@ -141,7 +141,7 @@ def test_more_connections_than_the_server_allows(odd_stack):
 
     allowed = int(odd_stack.psql("show max_connections")[0][0])
     needed, most, status = connections()
-    assert (most, status) == (allowed, "ok") and 10 < needed <= allowed
+    assert (most, status) == (allowed, "ok") and 3 < needed <= allowed
     with changed_settings(odd_stack, ["read"],
                           {"WORKERS_OVERFLOW": str(allowed)}):
         needed, most, status = connections()
