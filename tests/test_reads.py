@@ -500,3 +500,27 @@ def test_a_look_up_is_not_planned_anew_each_time(stack, shelf):
     finally:
         connection.close()
     assert custom == 5 and generic == 7
+
+
+@pytest.mark.parametrize("path, columns, wanted", [
+    ("/db/shipments?limit=2&reference=", "(reference, mode)", "shipments"),
+    ("/db/addresses?limit=2&city=", "(city, mode)", "addresses")])
+def test_large_totals_are_marked_as_estimates(client, stack, path, columns,
+                                              wanted):
+    """Counting everything would make each page as slow as the whole list."""
+    name = unique("many_")
+    try:
+        for count, is_estimate in ((1000, False), (1, True)):
+            stack.psql(f"insert into waybill.{wanted} {columns}"
+                       f" select '{name}', 'test'"
+                       f" from generate_series(1, {count})")
+            got = client.get(path + name)
+            assert got.status_code == 200, got.text
+            told = got.json()["data"]["pagination"]
+            assert told.get("total_is_estimate", False) is is_estimate
+            assert told["total"] >= 1001 if is_estimate \
+                else told["total"] == 1000
+            assert told["has_more"] is True
+    finally:
+        stack.psql(f"delete from waybill.{wanted}"
+                   f" where {columns[1:].split(',')[0]} = '{name}'")
