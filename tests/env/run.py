@@ -72,6 +72,7 @@ class Run(environment.Stack):
         super().__init__(
             options.directory, build=options.build, settings=settings,
             conf=given, sim=not is_real, fsync=True, say=begin,
+            sim_state=os.path.join(options.directory, "simulator.state"),
             database_url=outside, port=chosen_port())
 
     def make_keys(self):

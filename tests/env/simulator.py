@@ -17,14 +17,15 @@ class Simulator:
 
     def __init__(self, directory, log, *, test_key, production_key,
                  webhook_url=None, webhook_secret=None, webhook_ca=None,
-                 latency="none"):
+                 latency="none", state_file=None):
         self.port_file = os.path.join(directory, "simulator.port")
         self.argv = [sys.executable, PROGRAM, "--port", "0",
                      "--port-file", self.port_file, "--test-key", test_key,
                      "--production-key", production_key, "--latency", latency]
         for option, value in (("--webhook-url", webhook_url),
                               ("--webhook-secret", webhook_secret),
-                              ("--webhook-ca", webhook_ca)):
+                              ("--webhook-ca", webhook_ca),
+                              ("--state", state_file)):
             if value:
                 self.argv += [option, value]
         self.directory = directory

@@ -78,11 +78,12 @@ class Stack:
     def __init__(self, directory, *, build=None, sim=True, conf=None,
                  database_url=None, settings=None, port=None, fsync=False,
                  latency="none", environment=None, postgres_settings=None,
-                 say=lambda what: None):
+                 sim_state=None, say=lambda what: None):
         self.directory = os.path.abspath(str(directory))
         self.build = os.path.join(ROOT, build or default_build)
         self.has_sim = sim
         self.latency = latency
+        self.sim_state = sim_state  # a file in which the simulator lives on
         self.environment = environment
         self.outside_database = database_url
         self.port = port
@@ -221,6 +222,7 @@ class Stack:
         self.settings.setdefault("EASYPOST_API_KEY", easypost_key("EZAK"))
         self.sim = Simulator(
             self.directory, self.log("simulator"), latency=self.latency,
+            state_file=self.sim_state,
             test_key=self.settings["EASYPOST_TEST_API_KEY"],
             production_key=self.settings["EASYPOST_API_KEY"],
             webhook_ca=self.ca, webhook_url=self.url + "/webhooks/easypost",
