@@ -31,11 +31,11 @@ all: $(BUILD)/waybill-fcgi $(BUILD)/waybill
 
 $(BUILD)/waybill-fcgi: $(FCGI) $(SHARED)
 	@echo link $@
-	@$(CC) $(LDFLAGS) -o $@ $^ -lfcgi -lpq -lcurl -lcrypto -lutf8proc
+	@$(CC) $(LDFLAGS) -o $@ $^ -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson
 
 $(BUILD)/waybill: $(CTL) $(SHARED)
 	@echo link $@
-	@$(CC) $(LDFLAGS) -o $@ $^ -lpq -lcurl -lcrypto -lutf8proc
+	@$(CC) $(LDFLAGS) -o $@ $^ -lpq -lcurl -lcrypto -lutf8proc -ljansson
 
 $(BUILD)/%.o: %.c Makefile VERSION
 	@mkdir -p $(@D)
@@ -85,7 +85,7 @@ $(BUILD)/unit/parts.a: $(SHARED) $(FCGI)
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 	@echo link $@
-	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 

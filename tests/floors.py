@@ -17,7 +17,7 @@ FLOORS = {
     "shared": [
         "log buf",
         "arena clock",
-        "address envfile file hmac kind nfkd notify pause sqlstate statement",
+        "address envfile file hmac json kind nfkd notify pause sqlstate statement",
         "setting spool",
         "conf",
         "db easypost",
@@ -55,6 +55,7 @@ LIBRARIES = {
     r"curl/.*": "shared/easypost.c",
     r"openssl/.*": "shared/hmac.c",
     r"utf8proc\.h": "shared/nfkd.c",
+    r"jansson\w*\.h": "shared/json.c",
 }
 
 

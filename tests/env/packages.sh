@@ -17,6 +17,7 @@ libpq-dev: PostgreSQL's client library
 libcurl4-openssl-dev: calls to EasyPost
 libssl-dev: signatures
 libutf8proc-dev: webhook secrets that are not ASCII
+libjansson-dev: bodies that are looked into
 nginx: TLS, and the door to the workers
 postgresql: the database
 openssl: a certificate for this machine

@@ -1,0 +1,157 @@
+/*
+ * Reading JSON with jansson; its types never leave this file.
+ *
+ * What must stay true: what json_read() takes, PostgreSQL takes as json and as
+ * jsonb, so that a body is refused here, with its place, or nowhere.
+ */
+#include "shared/json.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#undef json_is_true /* jansson's macro of the same name */
+
+/* struct json is jansson's json_t under a name of our own. */
+static const json_t *
+inside(const struct json *value)
+{
+	return (const json_t *)value;
+}
+
+static const struct json *
+outside(const json_t *value)
+{
+	return (const struct json *)value;
+}
+
+/* jansson allows 2048 levels and walks them on the stack. */
+static bool
+is_shallow(const char *text, size_t bytes)
+{
+	bool is_string = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < bytes; i++) {
+		if (is_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			is_string = !is_string;
+		else if (!is_string && (text[i] == '[' || text[i] == '{'))
+			depth++;
+		else if (!is_string && (text[i] == ']' || text[i] == '}'))
+			depth--;
+		if (depth > JSON_DEPTH_MAX)
+			return false;
+	}
+	return true;
+}
+
+struct json *
+json_read(const char *text, size_t bytes, char problem[JSON_PROBLEM_MAX])
+{
+	json_error_t error;
+	json_t *value;
+
+	if (!is_shallow(text, bytes)) {
+		(void)snprintf(problem, JSON_PROBLEM_MAX,
+		    "The body is nested deeper than %d levels.",
+		    JSON_DEPTH_MAX);
+		return NULL;
+	}
+	value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+	/* jansson's own words may quote the body. */
+	if (value == NULL)
+		(void)snprintf(problem, JSON_PROBLEM_MAX,
+		    "The body is not valid JSON (line %d, column %d).",
+		    error.line, error.column);
+	return (struct json *)value;
+}
+
+void
+json_free(struct json *value)
+{
+	json_decref((json_t *)value);
+}
+
+enum json_kind
+json_kind(const struct json *value)
+{
+	static const enum json_kind kinds[] = {
+		[JSON_OBJECT] = JSON_KIND_OBJECT,
+		[JSON_ARRAY] = JSON_KIND_ARRAY,
+		[JSON_STRING] = JSON_KIND_TEXT,
+		[JSON_INTEGER] = JSON_KIND_NUMBER,
+		[JSON_REAL] = JSON_KIND_NUMBER,
+		[JSON_TRUE] = JSON_KIND_BOOL,
+		[JSON_FALSE] = JSON_KIND_BOOL,
+		[JSON_NULL] = JSON_KIND_NULL,
+	};
+
+	return value == NULL ? JSON_KIND_NONE
+			     : kinds[json_typeof(inside(value))];
+}
+
+const struct json *
+json_member(const struct json *value, const char *name)
+{
+	return outside(json_object_get(inside(value), name));
+}
+
+size_t
+json_count(const struct json *value)
+{
+	return json_is_array(inside(value)) ? json_array_size(inside(value))
+					    : json_object_size(inside(value));
+}
+
+const struct json *
+json_element(const struct json *value, size_t index)
+{
+	return outside(json_array_get(inside(value), index));
+}
+
+bool
+json_each(const struct json *value,
+    bool (*each)(void *context, const char *name, const struct json *value),
+    void *context)
+{
+	/* Iterating changes nothing, but jansson's types do not say so. */
+	json_t *object = (json_t *)(uintptr_t)value;
+	const char *name;
+	json_t *member;
+
+	json_object_foreach(object, name,
+	    member) if (!each(context, name, outside(member))) return false;
+	return true;
+}
+
+const char *
+json_text(const struct json *value)
+{
+	return json_string_value(inside(value));
+}
+
+size_t
+json_text_bytes(const struct json *value)
+{
+	return json_string_length(inside(value));
+}
+
+double
+json_number(const struct json *value)
+{
+	return json_number_value(inside(value));
+}
+
+bool
+json_is_whole(const struct json *value)
+{
+	return json_is_integer(inside(value));
+}
+
+bool
+json_is_true(const struct json *value)
+{
+	return value != NULL && json_typeof(inside(value)) == JSON_TRUE;
+}

@@ -1,0 +1,119 @@
+/* json.c: what is read, and what is refused. */
+#include "shared/json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct json *
+read_text(const char *text, char problem[JSON_PROBLEM_MAX])
+{
+	return json_read(text, strlen(text), problem);
+}
+
+static void
+test_looks_into_a_document(void **state)
+{
+	char problem[JSON_PROBLEM_MAX];
+	struct json *all =
+	    read_text("{\"a\":[1,2.5,\"x\",true,null],\"b\":{}}", problem);
+	const struct json *list = json_member(all, "a");
+
+	(void)state;
+	assert_non_null(all);
+	assert_int_equal(json_kind(all), JSON_KIND_OBJECT);
+	assert_int_equal(json_count(all), 2);
+	assert_int_equal(json_count(list), 5);
+	assert_true(json_is_whole(json_element(list, 0)));
+	assert_false(json_is_whole(json_element(list, 1)));
+	assert_true(json_number(json_element(list, 1)) > 2.4);
+	assert_string_equal(json_text(json_element(list, 2)), "x");
+	assert_int_equal(json_text_bytes(json_element(list, 2)), 1);
+	assert_true(json_is_true(json_element(list, 3)));
+	assert_int_equal(json_kind(json_element(list, 4)), JSON_KIND_NULL);
+	assert_int_equal(json_kind(json_element(list, 5)), JSON_KIND_NONE);
+	assert_null(json_member(list, "a"));
+	assert_null(json_text(all));
+	assert_false(json_is_true(NULL));
+	json_free(all);
+}
+
+static bool
+add_name(void *context, const char *name, const struct json *value)
+{
+	(void)strncat(context, name, 1);
+	return json_kind(value) != JSON_KIND_NULL;
+}
+
+static void
+test_members_come_in_their_order(void **state)
+{
+	char problem[JSON_PROBLEM_MAX], names[8] = "";
+	struct json *all =
+	    read_text("{\"z\":1,\"a\":2,\"m\":null,\"x\":4}", problem);
+
+	(void)state;
+	assert_false(json_each(all, add_name, names));
+	assert_string_equal(names, "zam");
+	assert_true(json_each(NULL, add_name, names));
+	json_free(all);
+}
+
+static void
+test_refuses_what_is_no_json(void **state)
+{
+	static const char *const bad[] = { "", " ", "{", "{\"a\":1,}", "nul",
+		"{\"a\":1}{}", "{\"a\":1,\"a\":2}", "\"\\u0000\"", "\"\xff\"",
+		"\"\\ud800\"", "NaN", "[1e999]", "01", "\"\t\"" };
+	char problem[JSON_PROBLEM_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		problem[0] = '\0';
+		assert_null(read_text(bad[i], problem));
+		assert_non_null(strstr(problem, "not valid JSON"));
+	}
+}
+
+static void
+test_depth_has_an_end(void **state)
+{
+	char deep[2 * (JSON_DEPTH_MAX + 1) + 1] = "";
+	char problem[JSON_PROBLEM_MAX];
+	struct json *all;
+
+	(void)state;
+	memset(deep, '[', JSON_DEPTH_MAX);
+	memset(deep + JSON_DEPTH_MAX, ']', JSON_DEPTH_MAX);
+	all = read_text(deep, problem);
+	assert_non_null(all);
+	json_free(all);
+	memset(deep, '[', JSON_DEPTH_MAX + 1);
+	memset(deep + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
+	assert_null(read_text(deep, problem));
+	assert_non_null(strstr(problem, "64 levels"));
+	/* Brackets inside of a text are no depth. */
+	all = read_text("[\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+			"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"]",
+	    problem);
+	assert_non_null(all);
+	json_free(all);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_looks_into_a_document),
+		cmocka_unit_test(test_members_come_in_their_order),
+		cmocka_unit_test(test_refuses_what_is_no_json),
+		cmocka_unit_test(test_depth_has_an_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
