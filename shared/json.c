@@ -7,7 +7,6 @@
 #include "shared/json.h"
 
 #include <jansson.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #undef json_is_true /* jansson's macro of the same name */
@@ -117,12 +116,18 @@ json_each(const struct json *value,
     void *context)
 {
 	/* Iterating changes nothing, but jansson's types do not say so. */
-	json_t *object = (json_t *)(uintptr_t)value;
-	const char *name;
-	json_t *member;
+	const union {
+		const struct json *value;
+		json_t *jansson;
+	} object = { value };
+	void *at = json_object_iter(object.jansson);
 
-	json_object_foreach(object, name,
-	    member) if (!each(context, name, outside(member))) return false;
+	while (at != NULL) {
+		if (!each(context, json_object_iter_key(at),
+			outside(json_object_iter_value(at))))
+			return false;
+		at = json_object_iter_next(object.jansson, at);
+	}
 	return true;
 }
 
