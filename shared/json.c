@@ -120,6 +120,7 @@ json_each(const struct json *value,
 		const struct json *value;
 		json_t *jansson;
 	} object = { value };
+
 	void *at = json_object_iter(object.jansson);
 
 	while (at != NULL) {
