@@ -31,7 +31,7 @@ all: $(BUILD)/waybill-fcgi $(BUILD)/waybill
 
 $(BUILD)/waybill-fcgi: $(FCGI) $(SHARED)
 	@echo link $@
-	@$(CC) $(LDFLAGS) -o $@ $^ -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson
+	@$(CC) $(LDFLAGS) -o $@ $^ -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson -lxxhash
 
 $(BUILD)/waybill: $(CTL) $(SHARED)
 	@echo link $@
@@ -85,7 +85,7 @@ $(BUILD)/unit/parts.a: $(SHARED) $(FCGI)
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 	@echo link $@
-	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson -lxxhash
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 

@@ -308,16 +308,6 @@ add_all(struct buf *out, struct request *rq)
 	    has_connections(rq, &report) && depth <= 0;
 }
 
-/* False, and refused, when the request has parameters. */
-static bool
-has_no_parameters(struct request *rq)
-{
-	static const struct parameter none[] = { { .name = NULL } };
-	struct parameter_values values = { .count = 0 };
-
-	return parameter_take(rq, none, &values);
-}
-
 void
 health_all(struct request *rq, const void *unused)
 {
@@ -325,7 +315,7 @@ health_all(struct request *rq, const void *unused)
 	bool is_ok;
 
 	(void)unused;
-	if (!has_no_parameters(rq))
+	if (!parameter_none(rq))
 		return;
 	out = response_buf();
 	is_ok = add_all(out, rq);
@@ -340,13 +330,8 @@ health_database(struct request *rq, const void *unused)
 	struct buf *out;
 
 	(void)unused;
-	if (!has_no_parameters(rq))
+	if (!parameter_none(rq) || !response_needs_database(rq))
 		return;
-	if (rq->service->db == NULL) {
-		response_refuse(rq, 503, "DATABASE.NOT_CONFIGURED", NULL,
-		    "No database is configured: nothing is recorded.");
-		return;
-	}
 	report = ask_database(rq);
 	if (report.status != DB_OK) {
 		response_refuse_db(rq, report.status);

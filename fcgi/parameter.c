@@ -127,6 +127,30 @@ take_enum(struct taking *taking, const struct parameter *parameter,
 	    arena_printf(taking->rq->arena, "one of: %s", parameter->allowed));
 }
 
+static bool
+take_uuid(struct taking *taking, const struct parameter *parameter,
+    const struct query_pair *pair)
+{
+	if (!is_uuid(pair->value))
+		return parameter_refuse(taking->rq, parameter->name, "a UUID");
+	add_value(taking, pair->value);
+	return true;
+}
+
+static const char cursor_origin[] =
+    "what an earlier answer gave as pagination.next";
+
+static bool
+take_after_id(struct taking *taking, const struct parameter *parameter,
+    const struct query_pair *pair)
+{
+	if (!is_uuid(pair->value))
+		return parameter_refuse(
+		    taking->rq, parameter->name, cursor_origin);
+	add_value(taking, pair->value);
+	return true;
+}
+
 /* "<time>_<uuid>", as `next` gave it. */
 static bool
 take_after(struct taking *taking, const struct parameter *parameter,
@@ -140,8 +164,8 @@ take_after(struct taking *taking, const struct parameter *parameter,
 	    !moment_parse(arena_copy(arena, pair->value,
 			      (size_t)(underscore - pair->value)),
 		MOMENT_BEGIN, moment))
-		return parameter_refuse(taking->rq, parameter->name,
-		    "what an earlier answer gave as pagination.next");
+		return parameter_refuse(
+		    taking->rq, parameter->name, cursor_origin);
 	add_value(taking, moment);
 	add_value(taking, underscore + 1);
 	return true;
@@ -161,6 +185,8 @@ take_value(struct taking *taking, const struct parameter *parameter,
 		[PARAMETER_UNTIL] = take_time,
 		[PARAMETER_ENUM]  = take_enum,
 		[PARAMETER_AFTER] = take_after,
+		[PARAMETER_AFTER_ID] = take_after_id,
+		[PARAMETER_UUID]  = take_uuid,
 		/* clang-format on */
 	};
 
@@ -247,4 +273,13 @@ parameter_take(struct request *rq, const struct parameter *table,
 			&taking, parameter, find_pair(&query, parameter->name)))
 			return false;
 	return true;
+}
+
+bool
+parameter_none(struct request *rq)
+{
+	static const struct parameter none[] = { { .name = NULL } };
+	struct parameter_values values = { .count = 0 };
+
+	return parameter_take(rq, none, &values);
 }

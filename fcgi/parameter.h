@@ -16,7 +16,9 @@ enum parameter_kind {
 	PARAMETER_UNTIL, /* the same, but a date is its end in UTC; the database
 	                    compares with < */
 	PARAMETER_ENUM,  /* one of `allowed`, separated by spaces */
-	PARAMETER_AFTER, /* the cursor: two SQL values, created_at and id */
+	PARAMETER_AFTER, /* the cursor: two SQL values, a time and an id */
+	PARAMETER_AFTER_ID, /* the cursor of a list that goes by its id alone */
+	PARAMETER_UUID,
 };
 
 struct parameter {
@@ -25,6 +27,13 @@ struct parameter {
 	long least, most;     /* INT: value, not negative; TEXT: characters */
 	const char *fallback; /* NULL: SQL null */
 	const char *allowed;
+	const char
+	    *condition; /* of a filter, with '$' for its value: "mode = $";
+	                          NULL: it is none */
+	const char
+	    *steady_with; /* a plan made for any value of this filter will do
+	                            when that one is given too; "": always; NULL:
+	                            never, because values differ too much */
 };
 
 /* What a function of the database gets, in the order of the table. */
@@ -38,6 +47,9 @@ struct parameter_values {
  * not have, that came twice, or whose value is not allowed. */
 bool parameter_take(struct request *, const struct parameter *table,
     struct parameter_values *values);
+
+/* False, and refused, when the request has any parameter. */
+bool parameter_none(struct request *);
 
 /* Refuses with 400 and "NAME must be ALLOWED."; returns false. */
 bool parameter_refuse(struct request *, const char *name, const char *allowed);

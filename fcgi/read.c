@@ -1,15 +1,16 @@
 /*
- * Reads as data: calls one function of the database and writes its rows as they
- * come.
+ * Reads as data: selects from one view of the database and writes its rows as
+ * they come.
  *
  * What a column means is the database's business, how it is written row.c's,
- * what may be asked parameter.c's.  What must stay true: a list is never longer
- * than its limit and never held twice in memory.
+ * what may be asked parameter.c's, which rows where.c's.  What must stay true: a
+ * list is never longer than its limit and never held twice in memory.
  */
 #include "fcgi/read.h"
-#include "fcgi/moment.h"
+#include "fcgi/export.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
+#include "fcgi/total.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,57 +20,60 @@ enum {
 	/* Reads by an index take milliseconds.  What takes longer than this
 	 * hangs, and the person who waits is better told. */
 	ANSWER_MS = 3000,
+	LIMIT_DEFAULT = 50,
 	UUID_BYTES = 36,
 	REFERENCE_MIN = 4, /* characters of an id or a tracking code */
 	REFERENCE_MAX = 64,
-	CURSOR_BYTES = MOMENT_BYTES + 1 + UUID_BYTES + 1,
+	LINK_MAX = 4096, /* of a query; nginx gives all headers 16 KB */
 };
 
-/* Where the values of a list's first three parameters are. */
-enum { V_LIMIT, V_OFFSET, V_AFTER_TIME, V_AFTER_ID, V_FILTERS };
-
-/* One read while it is being answered. */
+/* One list while it is being answered. */
 struct reading {
 	struct request *rq;
-	const struct read *read;
-	struct parameter_values values;
+	const struct list *list;
+	struct parameter_values taken;
 	struct buf *out;
+	int64_t deadline_ms;
 	long limit;
 	long offset;
 	long rows;
 	bool has_more;
-	char next[CURSOR_BYTES];
+	struct list_place last;
 };
 
-static enum db_status
-call(struct reading *reading, const char *function, int first,
-    db_row_function *row)
+static int64_t
+deadline_of(const struct request *rq)
 {
-	struct request *rq = reading->rq;
-	const struct db_call db_read = {
-		.function = function,
-		.values = reading->values.value + first,
-		.count = reading->values.count - first,
-		.deadline_ms = rq->started_us / 1000 + ANSWER_MS,
-		.plan_each = reading->read->plural != NULL,
-		.is_read = true,
-	};
-
-	return db_call(rq->service->db, &db_read, row, reading);
+	return rq->started_us / 1000 + ANSWER_MS;
 }
 
-/* The cursor that goes on behind this row. */
-static void
-keep_cursor(struct reading *reading, const struct db_row *row)
+static bool
+has_cursor(const struct reading *reading)
 {
-	const char *created_at = row_text(row, "created_at");
-	const char *id = row_text(row, "id");
-	char moment[MOMENT_BYTES];
+	return reading->taken.value[LIST_AFTER].data != NULL;
+}
 
-	if (created_at != NULL && id != NULL && strlen(id) == UUID_BYTES &&
-	    moment_format(created_at, true, moment))
-		(void)snprintf(
-		    reading->next, sizeof(reading->next), "%s_%s", moment, id);
+static enum db_status
+read_page(struct reading *reading, db_row_function *row)
+{
+	const struct list *list = reading->list;
+	char sql[STATEMENT_SQL_MAX];
+	struct where where;
+
+	where_make(&where, WHERE_FILTERS_AND_CURSOR, list->parameters,
+	    &reading->taken);
+	list_select(
+	    list, list->view, &where, reading->limit + 1, reading->offset, sql);
+	return db_call(reading->rq->service->db,
+	    &(struct db_call){ .function = list->view,
+		.sql = sql,
+		.values = where.values.value,
+		.count = where.values.count,
+		.deadline_ms = reading->deadline_ms,
+		/* Offsets differ: such statements are not worth keeping. */
+		.plan_each = !where.is_steady || reading->offset > 0,
+		.is_read = true },
+	    row, reading);
 }
 
 /* db_row_function: one row of a list; one more than the limit was asked for,
@@ -86,176 +90,271 @@ add_row(void *context, const struct db_row *row)
 	if (reading->rows++ > 0)
 		(void)buf_add_byte(reading->out, ',');
 	if (reading->rows == reading->limit)
-		keep_cursor(reading, row);
+		list_note(reading->list, row, &reading->last);
 	return row_to_json(reading->out, row);
-}
-
-/* db_row_function: the total, and whether it is an estimate. */
-static bool
-add_total(void *context, const struct db_row *row)
-{
-	struct reading *reading = context;
-	const char *total = row_text(row, "total");
-	const char *is_estimate = row_text(row, "is_estimate");
-
-	(void)buf_addf(
-	    reading->out, "\"total\":%s", total == NULL ? "null" : total);
-	if (is_estimate != NULL && *is_estimate == 't')
-		(void)buf_add_string(
-		    reading->out, ",\"total_is_estimate\":true");
-	return true;
 }
 
 /* The rows before and on this page are all there are: no need to count. */
 static bool
 is_last_page(const struct reading *reading)
 {
-	return !reading->has_more &&
-	    reading->values.value[V_AFTER_TIME].data == NULL &&
+	return !reading->has_more && !has_cursor(reading) &&
 	    (reading->rows > 0 || reading->offset == 0);
 }
 
 static enum db_status
-write_pagination(struct reading *reading)
+find_total(struct reading *reading, struct total *total)
+{
+	struct where where;
+
+	*total = (struct total){ reading->offset + reading->rows, false };
+	if (is_last_page(reading))
+		return DB_OK;
+	where_make(
+	    &where, WHERE_FILTERS, reading->list->parameters, &reading->taken);
+	return total_count(reading->rq, reading->list->view, &where,
+	    reading->deadline_ms, total);
+}
+
+/* The cursor that goes on behind this page; NULL behind the last. */
+static const char *
+next_cursor(const struct reading *reading)
+{
+	const struct list_place *last = &reading->last;
+
+	if (!reading->has_more || *last->id == '\0')
+		return NULL;
+	return arena_printf(reading->rq->arena, "%s%s%s", last->time,
+	    *last->time == '\0' ? "" : "_", last->id);
+}
+
+static enum db_status
+write_pagination(struct reading *reading, const char *next)
 {
 	struct buf *out = reading->out;
-	enum db_status status = DB_OK;
+	struct total total;
+	enum db_status status = find_total(reading, &total);
 
-	(void)buf_add_string(out, "],\"pagination\":{");
-	if (is_last_page(reading))
-		(void)buf_addf(
-		    out, "\"total\":%ld", reading->offset + reading->rows);
-	else
-		status =
-		    call(reading, reading->read->total, V_FILTERS, add_total);
+	if (status != DB_OK)
+		return status;
+	(void)buf_addf(out, "],\"pagination\":{\"total\":%lld%s", total.rows,
+	    total.is_estimate ? ",\"total_is_estimate\":true" : "");
 	(void)buf_addf(out,
 	    ",\"limit\":%ld,\"offset\":%ld,\"has_more\":%s,\"next\":",
 	    reading->limit, reading->offset,
 	    reading->has_more ? "true" : "false");
-	if (reading->has_more && *reading->next != '\0')
-		(void)row_string(out, reading->next, strlen(reading->next));
+	if (next != NULL)
+		(void)row_string(out, next, strlen(next));
 	else
 		(void)buf_add_string(out, "null");
 	(void)buf_add_string(out, "}}}");
-	return status;
+	return DB_OK;
 }
 
-/* False, and refused, when there is no database. */
-static bool
-has_database(struct request *rq)
+/* The query again with another cursor; NULL when it is too long. */
+static const char *
+next_link(struct reading *reading, const char *next)
 {
-	if (rq->service->db == NULL)
-		response_refuse(rq, 503, "DATABASE.NOT_CONFIGURED", NULL,
-		    "No database is configured: nothing is recorded.");
-	return rq->service->db != NULL;
+	struct request *rq = reading->rq;
+	const char *query = "";
+	const char *at = rq->query;
+
+	if (next == NULL || strlen(rq->query) > LINK_MAX)
+		return NULL;
+	while (*at != '\0') {
+		size_t bytes = strcspn(at, "&");
+
+		if (bytes > 0 && strncmp(at, "after=", 6) != 0 &&
+		    strncmp(at, "offset=", 7) != 0)
+			query = arena_printf(
+			    rq->arena, "%s%.*s&", query, (int)bytes, at);
+		at += bytes + (at[bytes] == '&');
+	}
+	return arena_printf(
+	    rq->arena, "<%s?%safter=%s>; rel=\"next\"", rq->path, query, next);
 }
 
 static void
-refuse_failed(struct reading *reading, enum db_status status)
+refuse_failed(struct request *rq, const struct buf *out, enum db_status status)
 {
-	if (reading->out->failed && reading->read->plural != NULL)
-		response_refuse(reading->rq, 400, "PARAMETER.INVALID", "limit",
+	if (out->failed)
+		response_refuse(rq, 400, "PARAMETER.INVALID", "limit",
 		    "The answer would pass 16 MiB: ask for a smaller limit.");
 	else
-		response_refuse_db(reading->rq, status);
+		response_refuse_db(rq, status);
+}
+
+static bool
+refuse(struct reading *reading, const char *name, const char *message)
+{
+	response_refuse(reading->rq, 400, "PARAMETER.INVALID", name, message);
+	return false;
+}
+
+static bool
+is_export(const struct reading *reading)
+{
+	return strcmp(reading->taken.value[LIST_FORMAT].data, "json") != 0;
 }
 
 /* Takes the parameters of a list; false when the request was refused. */
 static bool
 take_list(struct reading *reading)
 {
-	struct request *rq = reading->rq;
-	struct db_value *value = reading->values.value;
+	const struct db_value *value = reading->taken.value;
+	const char *limit, *offset;
 
-	if (!parameter_take(rq, reading->read->parameters, &reading->values))
+	if (!parameter_take(
+		reading->rq, reading->list->parameters, &reading->taken))
 		return false;
-	reading->limit = strtol(value[V_LIMIT].data, NULL, 10);
-	reading->offset = strtol(value[V_OFFSET].data, NULL, 10);
-	value[V_LIMIT] =
-	    db_text(arena_printf(rq->arena, "%ld", reading->limit + 1));
-	if (value[V_AFTER_TIME].data == NULL || reading->offset == 0)
-		return true;
-	response_refuse(rq, 400, "PARAMETER.INVALID", "after",
-	    "after and offset exclude each other.");
-	return false;
+	limit = value[LIST_LIMIT].data;
+	offset = value[LIST_OFFSET].data;
+	if (is_export(reading) && limit != NULL)
+		return refuse(reading, "limit",
+		    "limit goes with format=json only: others are whole.");
+	if (is_export(reading) && offset != NULL)
+		return refuse(reading, "offset",
+		    "offset goes with format=json only: others are whole.");
+	if (offset != NULL && has_cursor(reading))
+		return refuse(
+		    reading, "after", "after and offset exclude each other.");
+	reading->limit =
+	    limit == NULL ? LIMIT_DEFAULT : strtol(limit, NULL, 10);
+	reading->offset = offset == NULL ? 0 : strtol(offset, NULL, 10);
+	return true;
+}
+
+static void
+answer_list(struct reading *reading)
+{
+	struct request *rq = reading->rq;
+	const char *next;
+	const char *link;
+	enum db_status status;
+
+	reading->out = response_buf();
+	(void)buf_addf(reading->out,
+	    "{\"status\":\"success\",\"data\":{\"%s\":[",
+	    reading->list->plural);
+	status = read_page(reading, add_row);
+	next = next_cursor(reading);
+	link = next_link(reading, next);
+	if (status == DB_OK)
+		status = write_pagination(reading, next);
+	if (status == DB_OK && !reading->out->failed)
+		response_read(rq, reading->out,
+		    &(struct request_header){ "Link", link }, link != NULL);
+	else
+		refuse_failed(rq, reading->out, status);
 }
 
 void
 read_list(struct request *rq, const void *data)
 {
-	struct reading reading = { .rq = rq, .read = data };
-	enum db_status status;
+	struct reading reading = {
+		.rq = rq, .list = data, .deadline_ms = deadline_of(rq)
+	};
 
-	if (!has_database(rq) || !take_list(&reading))
+	if (!response_needs_database(rq) || !take_list(&reading))
 		return;
-	reading.out = response_buf();
-	(void)buf_addf(reading.out,
-	    "{\"status\":\"success\",\"data\":{\"%s\":[", reading.read->plural);
-	status = call(&reading, reading.read->function, V_LIMIT, add_row);
-	if (status == DB_OK)
-		status = write_pagination(&reading);
-	if (status == DB_OK && !reading.out->failed)
-		response_json(rq, 200, reading.out);
+	if (is_export(&reading))
+		export_list(rq, reading.list, &reading.taken);
 	else
-		refuse_failed(&reading, status);
+		answer_list(&reading);
 }
 
 /* db_row_function: the one row. */
 static bool
 add_one(void *context, const struct db_row *row)
 {
-	struct reading *reading = context;
-
-	reading->rows++;
-	return row_to_json(reading->out, row);
+	return row_to_json(context, row);
 }
 
-/* A UUID or a tracking code, which are alike in form, or an EasyPost id:
- * small letters, '_', letters and digits. */
 static bool
-is_reference(const char *text)
+is_uuid(const char *text)
 {
-	static const char plain[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	for (int i = 0; i < UUID_BYTES; i++)
+		if (form[i] == 'x'
+			? strspn(text + i, "0123456789abcdefABCDEF") == 0
+			: text[i] != form[i])
+			return false;
+	return text[UUID_BYTES] == '\0';
+}
+
+/* The kind of reference that a text is; READ_REFERENCES: none. */
+static enum read_reference
+find_kind(const char *text)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz";
+	static const char plain[] = "0123456789"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "abcdefghijklmnopqrstuvwxyz-";
 	size_t length = strlen(text);
-	size_t prefix = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+	size_t prefix = strspn(text, letters + 26);
 
 	if (length < REFERENCE_MIN || length > REFERENCE_MAX)
-		return false;
+		return READ_REFERENCES;
+	if (is_uuid(text))
+		return READ_UUID;
 	if (prefix > 0 && text[prefix] == '_') {
 		text += prefix + 1;
-		if (*text == '\0' || strchr(text, '-') != NULL)
-			return false;
+		return *text != '\0' && strchr(text, '-') == NULL &&
+			text[strspn(text, plain)] == '\0'
+		    ? READ_EASYPOST_ID
+		    : READ_REFERENCES;
 	}
-	return text[strspn(text, plain)] == '\0';
+	return text[strspn(text, plain)] == '\0' ? READ_CODE : READ_REFERENCES;
+}
+
+/* The select for the request's {id}; NULL, and refused, when it is no id of this
+ * read. */
+static const char *
+select_one(struct request *rq, const struct read *read)
+{
+	enum read_reference kind = find_kind(rq->argument);
+
+	if (kind != READ_REFERENCES && read->where[kind] != NULL)
+		return arena_printf(rq->arena, "select * from %s where %s",
+		    read->view, read->where[kind]);
+	(void)parameter_refuse(rq, "id", read->allowed);
+	return NULL;
 }
 
 void
 read_one(struct request *rq, const void *data)
 {
-	struct reading reading = { .rq = rq, .read = data };
+	const struct read *read = data;
+	struct buf *out = response_buf();
+	const char *sql;
 	enum db_status status;
+	size_t start;
 
-	if (!has_database(rq))
+	if (!response_needs_database(rq))
 		return;
-	if (!is_reference(rq->argument)) {
-		(void)parameter_refuse(rq, "id",
-		    "a UUID, an EasyPost id (shp_...) or a tracking code "
-		    "of 4 to 64 letters, digits and hyphens");
+	sql = select_one(rq, read);
+	if (sql == NULL || !parameter_none(rq))
 		return;
-	}
-	reading.values.value[reading.values.count++] = db_text(rq->argument);
-	if (!parameter_take(rq, reading.read->parameters, &reading.values))
-		return;
-	reading.out = response_buf();
-	(void)buf_add_string(reading.out, "{\"status\":\"success\",\"data\":");
-	status = call(&reading, reading.read->function, 0, add_one);
-	(void)buf_add_byte(reading.out, '}');
-	if (status != DB_OK || reading.out->failed)
-		refuse_failed(&reading, status);
-	else if (reading.rows == 0)
+	(void)buf_add_string(out, "{\"status\":\"success\",\"data\":");
+	start = out->len;
+	status = db_call(rq->service->db,
+	    &(struct db_call){ .function = read->view,
+		.sql = sql,
+		.values = &(struct db_value){ rq->argument,
+		    strlen(rq->argument), false },
+		.count = 1,
+		.deadline_ms = deadline_of(rq),
+		.is_read = true },
+	    add_one, out);
+	if (status != DB_OK)
+		response_refuse_db(rq, status);
+	else if (out->len == start)
 		response_refuse(rq, 404, "NOT_FOUND", "id",
 		    "Nothing with this id is recorded.");
+	else if (buf_add_byte(out, '}'))
+		response_read(rq, out, NULL, 0);
 	else
-		response_json(rq, 200, reading.out);
+		refuse_failed(rq, out, DB_STOPPED);
 }

@@ -1,24 +1,31 @@
 /*
- * Reads of the database as data: one SQL function, one line in a table.
+ * Reads of the database as data: one view, one line in a table.
  */
 #ifndef WAYBILL_READ_H
 #define WAYBILL_READ_H
 
-#include "fcgi/parameter.h"
+#include "fcgi/list.h"
 #include "fcgi/request.h"
 
-/* One read: a list when `plural` is set, else one row under data. */
-struct read {
-	const char
-	    *function;     /* api.*: parameters in their order; of a list, limit
-	                         and offset come first, as limit + 1 rows */
-	const char *total; /* api.*: the same without limit, offset, after */
-	const char *plural;
-	const struct parameter *parameters; /* ends with a NULL name; a
-	                         list's begin with limit, offset, after */
+/* What an {id} may look like. */
+enum read_reference {
+	READ_UUID,
+	READ_EASYPOST_ID, /* shp_..., adr_...: small letters, '_', letters and
+	                     digits */
+	READ_CODE,        /* of 4 to 64 letters, digits and hyphens */
+	READ_REFERENCES,
 };
 
-/* Handlers for the route table; `data` is a struct read. */
+/* One row by a reference. */
+struct read {
+	const char *view; /* api.*: its columns are the keys */
+	const char
+	    *where[READ_REFERENCES]; /* "id = $1" for each kind that finds
+	                                       a row; NULL for the others */
+	const char *allowed;         /* what an id must be, for a refusal */
+};
+
+/* Handlers for the route table; `data` is a struct list, or a struct read. */
 void read_list(struct request *, const void *data);
 void read_one(struct request *, const void *data);
 

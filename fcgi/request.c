@@ -406,6 +406,41 @@ put_header(struct live *live, const struct request_header *header)
 	put_string(live, "\r\n");
 }
 
+/* Of this request so far; 0 where there is no such other side. */
+static int64_t
+database_us(const struct service *service)
+{
+	return service->db == NULL ? 0 : db_spent_us(service->db);
+}
+
+static int64_t
+upstream_us(const struct service *service)
+{
+	return service->easypost == NULL ? 0
+					 : easypost_spent_us(service->easypost);
+}
+
+static const char *
+milliseconds(struct arena *arena, int64_t us)
+{
+	return arena_printf(
+	    arena, "%lld.%03d", (long long)(us / 1000), (int)(us % 1000));
+}
+
+/* Where the time went until now (Server-Timing, in milliseconds). */
+static void
+put_timing(struct live *live)
+{
+	struct request *rq = &live->request;
+
+	put_string(live,
+	    arena_printf(rq->arena,
+		"Server-Timing: total;dur=%s, db;dur=%s, upstream;dur=%s\r\n",
+		milliseconds(rq->arena, clock_us() - rq->started_us),
+		milliseconds(rq->arena, database_us(rq->service)),
+		milliseconds(rq->arena, upstream_us(rq->service))));
+}
+
 void
 request_start_answer(struct request *rq, int status,
     const struct request_header *headers, int count)
@@ -422,6 +457,7 @@ request_start_answer(struct request *rq, int status,
 	    arena_printf(
 		rq->arena, "Status: %d %s\r\n", status, phrase_find(status)));
 	put_header(live, &(struct request_header){ "X-Request-Id", rq->id });
+	put_timing(live);
 	for (i = 0; i < count; i++)
 		put_header(live, &headers[i]);
 	put_string(live, "\r\n");
@@ -439,6 +475,26 @@ request_write(struct request *rq, const void *data, size_t bytes)
 }
 
 void
+request_progress(struct request *rq)
+{
+	mark(rq, SLOT_BUSY, clock_ms());
+}
+
+void
+request_break(struct request *rq)
+{
+	struct live *live = rq->live;
+
+	if (live->finished_us != 0)
+		return;
+	rq->is_broken = true;
+	/* Closed without the end of the request: nginx does the same to the
+	 * client, who then knows that it does not have all. */
+	FCGX_Free(&live->fcgx, 1);
+	live->finished_us = clock_us();
+}
+
+void
 request_finish(struct request *rq)
 {
 	struct live *live = rq->live;
@@ -450,13 +506,6 @@ request_finish(struct request *rq)
 		rq->is_client_gone = true;
 	FCGX_Finish_r(&live->fcgx);
 	live->finished_us = clock_us();
-}
-
-static const char *
-milliseconds(struct arena *arena, int64_t us)
-{
-	return arena_printf(
-	    arena, "%lld.%03d", (long long)(us / 1000), (int)(us % 1000));
 }
 
 static const char *
@@ -477,10 +526,6 @@ static void
 log_access(struct request *rq)
 {
 	const struct service *service = rq->service;
-	int64_t db_us = service->db == NULL ? 0 : db_spent_us(service->db);
-	int64_t upstream_us = service->easypost == NULL
-	    ? 0
-	    : easypost_spent_us(service->easypost);
 
 	log_event(LOG_INFO, "request", LOG_TEXT("request_id", rq->id),
 	    LOG_TEXT("method", rq->method), LOG_TEXT("path", rq->path),
@@ -489,8 +534,10 @@ log_access(struct request *rq)
 	    LOG_TEXT("total_ms",
 		milliseconds(
 		    rq->arena, rq->live->finished_us - rq->started_us)),
-	    LOG_TEXT("database_ms", milliseconds(rq->arena, db_us)),
-	    LOG_TEXT("upstream_ms", milliseconds(rq->arena, upstream_us)),
+	    LOG_TEXT(
+		"database_ms", milliseconds(rq->arena, database_us(service))),
+	    LOG_TEXT(
+		"upstream_ms", milliseconds(rq->arena, upstream_us(service))),
 	    LOG_TEXT("caller", caller_of(rq)),
 	    LOG_TEXT("error", rq->error_code),
 	    LOG_NUMBER("client_gone", rq->is_client_gone));
@@ -520,6 +567,10 @@ request_end(struct request *rq)
 
 	request_finish(rq);
 	log_access(rq);
+	if (rq->service->db != NULL)
+		db_forget_spent(rq->service->db);
+	if (rq->service->easypost != NULL)
+		easypost_forget_spent(rq->service->easypost);
 	slot->is_connected =
 	    rq->service->db != NULL && db_is_connected(rq->service->db);
 	slot->errors += rq->status >= 500;

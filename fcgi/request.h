@@ -64,6 +64,7 @@ struct request {
 	size_t bytes; /* of the body of the answer */
 	bool is_head;
 	bool is_client_gone;
+	bool is_broken;         /* the answer ended before its end */
 	const char *error_code; /* of a refusal, for the access line */
 };
 
@@ -108,6 +109,14 @@ void request_write(struct request *, const void *, size_t bytes);
 /* Ends the answer: the client has all of it when this returns.  What a handler
  * does afterwards keeps only the worker busy. */
 void request_finish(struct request *);
+
+/* Tells the supervisor that a long answer gets on: the limit of time of this
+ * worker begins anew.  Only between steps that are bounded themselves. */
+void request_progress(struct request *);
+
+/* Ends an answer that was started and cannot be completed, so that the client
+ * sees that a part is missing. */
+void request_break(struct request *);
 
 /* Access line, then everything of the request is forgotten. */
 void request_end(struct request *);

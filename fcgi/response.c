@@ -7,6 +7,7 @@
  * request id.
  */
 #include "fcgi/response.h"
+#include "fcgi/etag.h"
 #include "fcgi/row.h"
 #include "shared/log.h"
 
@@ -15,7 +16,7 @@
 
 enum {
 	BODY_KEPT = 256 * 1024, /* of a large answer's memory, until the next */
-	HEADERS_MAX = 5,
+	HEADERS_MAX = 6,
 	PAUSE_S = 2, /* a server that restarts is back after about this long */
 };
 
@@ -87,7 +88,7 @@ log_refusal(const struct request *rq, const struct response_refusal *refusal)
 		"caller", *rq->caller.name == '\0' ? NULL : rq->caller.name));
 }
 
-/* Sends the body as JSON, with `count` more headers. */
+/* Sends the body as JSON that nobody may keep, with `count` more headers. */
 static void
 send_json(struct request *rq, int status, const struct buf *body,
     const struct request_header *more, int count)
@@ -232,6 +233,15 @@ response_refuse_db(struct request *rq, enum db_status status)
 		response_refuse(rq, 500, "INTERNAL", NULL, message_internal);
 }
 
+bool
+response_needs_database(struct request *rq)
+{
+	if (rq->service->db == NULL)
+		response_refuse(rq, 503, "DATABASE.NOT_CONFIGURED", NULL,
+		    "No database is configured: nothing is recorded.");
+	return rq->service->db != NULL;
+}
+
 void
 response_json(struct request *rq, int status, const struct buf *body)
 {
@@ -239,4 +249,31 @@ response_json(struct request *rq, int status, const struct buf *body)
 		response_refuse(rq, 500, "INTERNAL", NULL, message_internal);
 	else
 		send_json(rq, status, body, NULL, 0);
+}
+
+void
+response_read(struct request *rq, const struct buf *body,
+    const struct request_header *more, int count)
+{
+	char etag[ETAG_BYTES];
+	char length[24];
+	struct request_header headers[HEADERS_MAX] = {
+		{ "ETag", etag },
+		{ "Cache-Control", "private, no-cache" },
+		{ "Content-Type", "application/json" },
+		{ "Content-Length", length },
+	};
+	int total = 4;
+
+	etag_make(body->data, body->len, etag);
+	if (etag_matches(request_header(rq, "HTTP_IF_NONE_MATCH"), etag)) {
+		request_start_answer(rq, 304, headers, 2);
+	} else {
+		(void)snprintf(length, sizeof(length), "%zu", body->len);
+		for (int i = 0; i < count && total < HEADERS_MAX; i++)
+			headers[total++] = more[i];
+		request_start_answer(rq, 200, headers, total);
+		request_write(rq, body->data, body->len);
+	}
+	(void)response_buf(); /* as in send_json() */
 }

@@ -37,13 +37,22 @@ void response_refuse_for(struct request *, int status, const char *code,
 /* Refuses what a failed db_call() means (a table from SQLSTATE to status). */
 void response_refuse_db(struct request *, enum db_status);
 
+/* False, and refused, when no database is configured. */
+bool response_needs_database(struct request *);
+
 /* The worker's buf for a body, emptied, at most RESPONSE_BODY_MAX bytes.  Each
  * call and each answer empties it again. */
 struct buf *response_buf(void);
 
 enum { RESPONSE_BODY_MAX = 16 * 1024 * 1024 };
 
-/* Answers with a whole JSON body. */
+/* Answers a read with 200 and an ETag, or with 304 where the client has this
+ * very answer already; with `count` more headers, at most 2.  What has an ETag
+ * nginx may give out again for a second. */
+void response_read(struct request *, const struct buf *body,
+    const struct request_header *more, int count);
+
+/* Answers with a whole JSON body that nobody may keep. */
 void response_json(struct request *, int status, const struct buf *body);
 
 #endif

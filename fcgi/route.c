@@ -12,6 +12,7 @@
 #include "fcgi/proxy.h"
 #include "fcgi/read.h"
 #include "fcgi/response.h"
+#include "fcgi/track.h"
 #include "fcgi/webhook.h"
 #include "shared/log.h"
 
@@ -35,48 +36,115 @@ static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH",
 
 enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
 
-/* Parameters stand in the order of the function's; a list's begin with the
- * same three (read.h). */
+/* The parameters of a list begin with the same four (list.h).  Of a filter: its
+ * condition, and when one plan will do for all of its values (parameter.h). */
 /* clang-format off */
+#define LIST_PARAMETERS(after_kind, after_condition)                           \
+	{ "format", PARAMETER_ENUM, 0, 0, "json", "json csv ndjson", NULL, NULL }, \
+	{ "limit",  PARAMETER_INT,  1, 500,    NULL, NULL, NULL, NULL },           \
+	{ "offset", PARAMETER_INT,  0, 100000, NULL, NULL, NULL, NULL },           \
+	{ "after",  after_kind,     0, 0,      NULL, NULL, after_condition, "" }
+#define PARAMETERS_END { NULL, PARAMETER_TEXT, 0, 0, NULL, NULL, NULL, NULL }
+
+static const char modes[] = "test production";
+
 static const struct parameter shipments_parameters[] = {
-	{ "limit",     PARAMETER_INT,   1, 500,    "50", NULL },
-	{ "offset",    PARAMETER_INT,   0, 100000, "0",  NULL },
-	{ "after",     PARAMETER_AFTER, 0, 0,      NULL, NULL },
-	{ "carrier",   PARAMETER_TEXT,  1, 64,     NULL, NULL },
-	{ "service",   PARAMETER_TEXT,  1, 64,     NULL, NULL },
-	{ "status",    PARAMETER_TEXT,  1, 64,     NULL, NULL },
-	{ "date_from", PARAMETER_TIME,  0, 0,      NULL, NULL },
-	{ "date_to",   PARAMETER_UNTIL, 0, 0,      NULL, NULL },
-	{ "batch_id",  PARAMETER_TEXT,  1, 64,     NULL, NULL },
-	{ "mode",      PARAMETER_ENUM,  0, 0,      NULL, "test production" },
-	{ "reference", PARAMETER_TEXT,  1, 255,    NULL, NULL },
-	{ NULL,        PARAMETER_TEXT,  0, 0,      NULL, NULL },
+	LIST_PARAMETERS(PARAMETER_AFTER, "(created_at, id) < ($, $)"),
+	{ "carrier",   PARAMETER_TEXT,  1, 64,  NULL, NULL,  "carrier = $",     "service" },
+	{ "service",   PARAMETER_TEXT,  1, 64,  NULL, NULL,  "service = $",     "carrier" },
+	{ "status",    PARAMETER_TEXT,  1, 64,  NULL, NULL,  "status = $",      "" },
+	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL,  "created_at >= $", "" },
+	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "created_at < $",  "" },
+	{ "batch_id",  PARAMETER_TEXT,  1, 64,  NULL, NULL,  "batch_id = $",    "" },
+	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
+	{ "reference", PARAMETER_TEXT,  1, 255, NULL, NULL,  "reference = $",   "" },
+	PARAMETERS_END,
 };
 
 static const struct parameter addresses_parameters[] = {
-	{ "limit",     PARAMETER_INT,   1, 500,    "50", NULL },
-	{ "offset",    PARAMETER_INT,   0, 100000, "0",  NULL },
-	{ "after",     PARAMETER_AFTER, 0, 0,      NULL, NULL },
-	{ "country",   PARAMETER_TEXT,  2, 2,      NULL, NULL },
-	{ "state",     PARAMETER_TEXT,  1, 64,     NULL, NULL },
-	{ "city",      PARAMETER_TEXT,  1, 128,    NULL, NULL },
-	{ NULL,        PARAMETER_TEXT,  0, 0,      NULL, NULL },
+	LIST_PARAMETERS(PARAMETER_AFTER, "(created_at, id) < ($, $)"),
+	{ "country",   PARAMETER_TEXT,  2, 2,   NULL, NULL,  "country = $",     NULL },
+	{ "state",     PARAMETER_TEXT,  1, 64,  NULL, NULL,  "state = $",       NULL },
+	{ "city",      PARAMETER_TEXT,  1, 128, NULL, NULL,  "city = $",        NULL },
+	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
+	PARAMETERS_END,
 };
 
-static const struct parameter no_parameters[] = {
-	{ NULL,        PARAMETER_TEXT,  0, 0,      NULL, NULL },
+static const struct parameter events_parameters[] = {
+	LIST_PARAMETERS(PARAMETER_AFTER, "(created_at, id) < ($, $)"),
+	{ "shipment_id", PARAMETER_UUID, 0, 0,  NULL, NULL, "shipment_id = $",   "" },
+	{ "tracking_code", PARAMETER_TEXT, 4, 64, NULL, NULL, "tracking_code = $", NULL },
+	{ "status",    PARAMETER_TEXT,  1, 64,  NULL, NULL, "status = $",        NULL },
+	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL, "created_at >= $",   "" },
+	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL, "created_at < $",    "" },
+	PARAMETERS_END,
 };
 
-static const struct read shipments = {
-	"api.shipments", "api.shipments_total", "shipments",
-	shipments_parameters
+static const struct parameter batches_parameters[] = {
+	LIST_PARAMETERS(PARAMETER_AFTER, "(created_at, id) < ($, $)"),
+	{ "status",    PARAMETER_TEXT,  1, 64,  NULL, NULL,  "status = $",      NULL },
+	{ "operation_type", PARAMETER_TEXT, 1, 64, NULL, NULL, "operation_type = $", NULL },
+	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
+	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL,  "created_at >= $", "" },
+	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "created_at < $",  "" },
+	PARAMETERS_END,
 };
+
+/* What follows goes by ids that begin with the time of their row, so that old
+ * partitions are not even looked at. */
+static const struct parameter activities_parameters[] = {
+	LIST_PARAMETERS(PARAMETER_AFTER_ID, "id < $"),
+	{ "user_id",   PARAMETER_TEXT,  1, 64,  NULL, NULL, "user_id = $",       NULL },
+	{ "action",    PARAMETER_TEXT,  1, 64,  NULL, NULL, "action = $",        NULL },
+	{ "resource",  PARAMETER_TEXT,  1, 64,  NULL, NULL, "resource = $",      NULL },
+	{ "method",    PARAMETER_TEXT,  1, 16,  NULL, NULL, "method = $",        NULL },
+	{ "status_code", PARAMETER_INT, 100, 599, NULL, NULL, "status_code = $", NULL },
+	{ "request_id", PARAMETER_TEXT, 1, 64,  NULL, NULL, "request_id = $",    NULL },
+	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL, "id >= api.first_id($)", "" },
+	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL, "id < api.first_id($)", "" },
+	PARAMETERS_END,
+};
+
+static const struct parameter webhooks_parameters[] = {
+	LIST_PARAMETERS(PARAMETER_AFTER_ID, "id < $"),
+	{ "description", PARAMETER_TEXT, 1, 64, NULL, NULL,  "description = $", NULL },
+	{ "state",     PARAMETER_ENUM,  0, 0,   NULL, "applied kept failed", "state = $", NULL },
+	{ "object_id", PARAMETER_TEXT,  1, 64,  NULL, NULL,  "object_id = $",   "" },
+	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
+	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL,  "id >= api.first_id($)", "" },
+	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "id < api.first_id($)", "" },
+	PARAMETERS_END,
+};
+
+/*                                     view                    of CSV                      plural */
+static const struct list shipments =  { "api.shipments",        "api.shipments_flat",       "shipments",        "created_at", shipments_parameters };
+static const struct list addresses =  { "api.addresses",        "api.addresses_flat",       "addresses",        "created_at", addresses_parameters };
+static const struct list events =     { "api.events",           "api.events",               "events",           "created_at", events_parameters };
+static const struct list batches =    { "api.batch_operations", "api.batch_operations",     "batch_operations", "created_at", batches_parameters };
+static const struct list activities = { "api.user_activity",    "api.user_activity",        "user_activities",  NULL,         activities_parameters };
+static const struct list webhooks =   { "api.webhooks",         "api.webhooks",             "webhooks",         NULL,         webhooks_parameters };
+
 static const struct read shipment = {
-	"api.shipment", NULL, NULL, no_parameters
+	"api.shipment",
+	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "easypost_id = $1",
+	  [READ_CODE] = "id = api.find_tracking_code($1)" },
+	"a UUID, an EasyPost id (shp_...) or a tracking code of 4 to 64 letters, "
+	"digits and hyphens"
 };
-static const struct read addresses = {
-	"api.addresses", "api.addresses_total", "addresses",
-	addresses_parameters
+static const struct read address = {
+	"api.addresses",
+	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "easypost_id = $1" },
+	"a UUID or an EasyPost id (adr_...)"
+};
+static const struct read batch = {
+	"api.batch_operation",
+	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "batch_id = $1" },
+	"a UUID or an EasyPost id (batch_...)"
+};
+static const struct read webhook = {
+	"api.webhook",
+	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "id = api.find_event($1)" },
+	"a UUID or an EasyPost id (evt_...)"
 };
 
 static const struct route {
@@ -93,6 +161,14 @@ static const struct route {
 	{ M_READ, "/db/shipments",      POOL_READ,     GUARD_READ,  read_list,       &shipments },
 	{ M_READ, "/db/shipments/{id}", POOL_READ,     GUARD_READ,  read_one,        &shipment },
 	{ M_READ, "/db/addresses",      POOL_READ,     GUARD_READ,  read_list,       &addresses },
+	{ M_READ, "/db/addresses/{id}", POOL_READ,     GUARD_READ,  read_one,        &address },
+	{ M_READ, "/db/events",         POOL_READ,     GUARD_READ,  read_list,       &events },
+	{ M_READ, "/db/batch-operations",      POOL_READ, GUARD_READ, read_list,     &batches },
+	{ M_READ, "/db/batch-operations/{id}", POOL_READ, GUARD_READ, read_one,      &batch },
+	{ M_READ, "/db/user-activity",  POOL_READ,     GUARD_READ,  read_list,       &activities },
+	{ M_READ, "/db/webhooks",       POOL_READ,     GUARD_READ,  read_list,       &webhooks },
+	{ M_READ, "/db/webhooks/{id}",  POOL_READ,     GUARD_READ,  read_one,        &webhook },
+	{ M_POST, "/shipments/batch-track", POOL_READ, GUARD_READ,  track_batch,     NULL },
 	{ M_READ, "/health",            POOL_READ,     GUARD_READ,  health_all,      NULL },
 	{ M_READ, "/health/database",   POOL_READ,     GUARD_READ,  health_database, NULL },
 	{ M_READ, "/livez",             POOL_READ,     GUARD_OPEN,  health_live,     NULL },

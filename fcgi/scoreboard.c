@@ -25,7 +25,7 @@
 
 enum {
 	MAGIC = 0x57425342, /* "WBSB" */
-	LAYOUT = 1,         /* other numbers are other programs' files */
+	LAYOUT = 2,         /* other numbers are other programs' files */
 	LINE_BYTES = 64,    /* so that no two workers write to one line */
 	SLOTS_MAX = 2047,   /* twice what the configuration allows */
 };
@@ -224,6 +224,8 @@ scoreboard_sum(const struct scoreboard *board)
 
 		sum.idle += slot->state == SLOT_IDLE;
 		sum.busy += slot->state == SLOT_BUSY;
+		sum.exporting +=
+		    slot->state == SLOT_BUSY && slot->is_exporting != 0;
 		sum.connected += slot->is_connected != 0;
 		sum.requests += slot->requests;
 		sum.errors += slot->errors;

@@ -31,6 +31,8 @@ struct slot {
 	_Atomic int64_t busy_since_ms; /* clock_ms(); 0 while idle */
 	_Atomic int64_t requests;
 	_Atomic int64_t errors; /* answers with status 500 and more */
+	_Atomic int32_t
+	    is_exporting; /* a whole list; counts while it is busy */
 };
 
 struct scoreboard;
@@ -54,6 +56,7 @@ struct scoreboard_sum {
 	int limit;
 	int idle;
 	int busy;
+	int exporting;
 	int connected;
 	int64_t requests;
 	int64_t errors;

@@ -112,6 +112,7 @@ make_service(const struct worker_start *start)
 	service.pool = start->pool;
 	service.scoreboard = start->scoreboard;
 	service.slot = scoreboard_slot(start->scoreboard, start->slot);
+	service.slot->is_exporting = false; /* whoever had it before */
 	service.db = make_db(conf, start->pool);
 	if (pool_id(start->pool) == POOL_UPSTREAM)
 		service.easypost = easypost_new(

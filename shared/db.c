@@ -47,6 +47,7 @@ struct db_row {
 /* One answer while it is read. */
 struct reading {
 	db_row_function *row;
+	db_row_function *no_row;
 	void *context;
 	int64_t deadline_ms;
 	bool was_connected; /* a failure after this is one of this connection */
@@ -265,12 +266,24 @@ refused(struct db *db, const PGresult *result)
 }
 
 static enum db_status
+stopped(struct db *db)
+{
+	return fail(db, DB_STOPPED, "the reader of the rows stopped");
+}
+
+static enum db_status
 take(struct db *db, const PGresult *result, struct reading *reading)
 {
 	struct db_row row = { result };
 
 	switch (PQresultStatus(result)) {
 	case PGRES_TUPLES_OK: /* the end: rows came before, one by one */
+		if (reading->no_row == NULL || reading->has_given_row)
+			return DB_OK;
+		reading->has_given_row = true;
+		if (reading->no_row(reading->context, &row))
+			return DB_OK;
+		return stopped(db);
 	case PGRES_COMMAND_OK:
 	case PGRES_EMPTY_QUERY:
 		return DB_OK;
@@ -280,7 +293,7 @@ take(struct db *db, const PGresult *result, struct reading *reading)
 		reading->has_given_row = true;
 		if (reading->row(reading->context, &row))
 			return DB_OK;
-		return fail(db, DB_STOPPED, "the reader of the rows stopped");
+		return stopped(db);
 	default:
 		return refused(db, result);
 	}
@@ -341,15 +354,13 @@ prepare(struct db *db, const struct db_call *call, const char *sql,
 	struct reading reading = { .deadline_ms = call->deadline_ms };
 	enum db_status status;
 
-	if (statement_find(
-		&db->statements, call->function, call->count, name) ||
-	    *name == '\0')
+	if (statement_find(&db->statements, sql, name) || *name == '\0')
 		return DB_OK;
 	if (!PQsendPrepare(db->conn, name, sql, call->count, NULL))
 		return lost(db);
 	status = finish(db, &reading);
 	if (status == DB_OK)
-		statement_add(&db->statements, call->function, call->count);
+		statement_add(&db->statements, sql);
 	return status;
 }
 
@@ -376,11 +387,15 @@ send_values(struct db *db, const struct db_call *call, const char *sql,
 static enum db_status
 call_once(struct db *db, const struct db_call *call, struct reading *reading)
 {
-	char sql[STATEMENT_SQL_MAX];
+	char text[STATEMENT_SQL_MAX];
 	char name[STATEMENT_NAME_MAX] = "";
+	const char *sql = call->sql;
 	enum db_status status = make_ready(db, reading);
 
-	statement_sql(call->function, call->count, sql);
+	if (sql == NULL) {
+		statement_call(call->function, call->count, text);
+		sql = text;
+	}
 	if (status == DB_OK && !call->plan_each)
 		status = prepare(db, call, sql, name);
 	if (status != DB_OK)
@@ -466,7 +481,10 @@ db_call(struct db *db, const struct db_call *call, db_row_function *row,
     void *context)
 {
 	struct reading reading = {
-		.row = row, .context = context, .deadline_ms = call->deadline_ms
+		.row = row,
+		.no_row = call->no_row,
+		.context = context,
+		.deadline_ms = call->deadline_ms,
 	};
 	int64_t started_us = clock_us();
 	enum db_status status = call_once(db, call, &reading);
@@ -525,12 +543,15 @@ db_error(const struct db *db)
 }
 
 int64_t
-db_spent_us(struct db *db)
+db_spent_us(const struct db *db)
 {
-	int64_t spent_us = db->spent_us;
+	return db->spent_us;
+}
 
+void
+db_forget_spent(struct db *db)
+{
 	db->spent_us = 0;
-	return spent_us;
 }
 
 bool

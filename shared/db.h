@@ -1,8 +1,9 @@
 /*
  * One connection to PostgreSQL, with deadlines of our own, through libpq.
  *
- * The only file that includes libpq.  It calls functions of the database and
- * nothing else: `select * from schema.name($1, ...)`.  Every wait has our own
+ * The only file that includes libpq.  It calls functions of the database,
+ * `select * from schema.name($1, ...)`, and sends the selects over its views that
+ * lists are made of.  Every wait has our own
  * deadline, because libpq waits for ever on a server that hangs: send, poll,
  * and drop the connection when the time is over.
  * Two things libpq does not let us limit: looking up a host's name (give an
@@ -54,11 +55,15 @@ struct db_row;
 typedef bool db_row_function(void *context, const struct db_row *);
 
 struct db_call {
-	const char *function; /* "api.shipment" */
+	const char *function; /* "api.find_key"; with `sql`, only for the log */
+	const char *sql; /* NULL: a call of the function; else a select with its
+	                    values as $1, $2, ... */
 	const struct db_value *values;
 	int count;           /* at most DB_VALUES_MAX */
 	int64_t deadline_ms; /* clock_ms() at which we give up */
-	bool plan_each; /* plan with these very values: for optional filters */
+	bool plan_each;      /* plan with these very values, each time anew */
+	db_row_function *no_row; /* NULL, or called when the answer has no row:
+	                            with the columns' names and no values */
 	bool
 	    is_read; /* a read: may go to the replica; else needs the primary */
 };
@@ -74,7 +79,7 @@ struct db_error {
 /* A handle that has not connected yet; lives as long as the process. */
 struct db *db_new(const struct db_options *);
 
-/* Calls a function, one call of `row` for each row in its order; `row` may be
+/* Sends the call, one call of `row` for each row in its order; `row` may be
  * NULL.  Connects when there is no connection, and checks a kept one without a
  * round trip.  Tries once more, never after a row was given out, when the first
  * try had no effect or may be repeated (every function in the schema api is
@@ -96,8 +101,9 @@ enum db_status db_script(struct db *, const char *sql, int64_t deadline_ms,
 /* What the last failed call said. */
 const struct db_error *db_error(const struct db *);
 
-/* Sum of microseconds spent in db_call() since the last db_spent_us(). */
-int64_t db_spent_us(struct db *);
+/* Sum of microseconds spent in db_call() since the last db_forget_spent(). */
+int64_t db_spent_us(const struct db *);
+void db_forget_spent(struct db *);
 
 /* True while a usable connection is open. */
 bool db_is_connected(const struct db *);

@@ -453,10 +453,13 @@ easypost_error(const struct easypost *easypost)
 }
 
 int64_t
-easypost_spent_us(struct easypost *easypost)
+easypost_spent_us(const struct easypost *easypost)
 {
-	int64_t spent_us = easypost->spent_us;
+	return easypost->spent_us;
+}
 
+void
+easypost_forget_spent(struct easypost *easypost)
+{
 	easypost->spent_us = 0;
-	return spent_us;
 }

@@ -82,7 +82,9 @@ const char *easypost_header(const struct easypost_answer *, const char *name);
 /* What went wrong last, for the log; no secrets in it. */
 const char *easypost_error(const struct easypost *);
 
-/* Microseconds spent in easypost_send() since the last call of this. */
-int64_t easypost_spent_us(struct easypost *);
+/* Microseconds spent in easypost_send() since the last
+ * easypost_forget_spent(). */
+int64_t easypost_spent_us(const struct easypost *);
+void easypost_forget_spent(struct easypost *);
 
 #endif

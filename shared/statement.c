@@ -1,7 +1,7 @@
 /*
  * Text and names of prepared statements: a bounded table, looked up in order.
  *
- * A worker calls a handful of functions, so that a search from the start beats
+ * A worker sends a handful of statements, so that a search from the start beats
  * anything clever.  Names are never reused on a connection before all its
  * statements were thrown away.
  */
@@ -12,7 +12,7 @@
 #include <string.h>
 
 void
-statement_sql(const char *function, int count, char sql[STATEMENT_SQL_MAX])
+statement_call(const char *function, int count, char sql[STATEMENT_SQL_MAX])
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_.";
 	size_t bytes = strlen(function);
@@ -31,33 +31,28 @@ statement_sql(const char *function, int count, char sql[STATEMENT_SQL_MAX])
 }
 
 bool
-statement_find(const struct statements *statements, const char *function,
-    int count, char name[STATEMENT_NAME_MAX])
+statement_find(const struct statements *statements, const char *sql,
+    char name[STATEMENT_NAME_MAX])
 {
 	int at = 0;
 
-	while (at < statements->count &&
-	    (statements->known[at].count != count ||
-		strcmp(statements->known[at].function, function) != 0))
+	while (
+	    at < statements->count && strcmp(statements->known[at], sql) != 0)
 		at++;
 	name[0] = '\0';
-	if (at < STATEMENTS_MAX)
+	if (at < STATEMENTS_MAX && strlen(sql) < STATEMENT_SQL_MAX)
 		(void)snprintf(name, STATEMENT_NAME_MAX, "waybill%d", at);
 	return at < statements->count;
 }
 
 void
-statement_add(struct statements *statements, const char *function, int count)
+statement_add(struct statements *statements, const char *sql)
 {
-	int at = statements->count;
-
-	if (at == STATEMENTS_MAX)
+	if (statements->count == STATEMENTS_MAX)
 		return;
-	/* statement_sql() refused what would not fit. */
-	(void)snprintf(statements->known[at].function, STATEMENT_FUNCTION_MAX,
-	    "%s", function);
-	statements->known[at].count = count;
-	statements->count++;
+	/* statement_find() gave no name to what would not fit. */
+	(void)snprintf(statements->known[statements->count++],
+	    STATEMENT_SQL_MAX, "%s", sql);
 }
 
 void

@@ -23,12 +23,15 @@ FLOORS = {
         "db easypost",
     ],
     "fcgi": [
-        "base64 growth listen moment pattern phrase pool scoreboard utf8",
-        "query row target",
+        "base64 etag growth listen moment pattern phrase pool scoreboard utf8",
+        "csv query row target",
         "request",
         "response",
         "guard parameter record",
-        "health proxy read webhook",
+        "where",
+        "total",
+        "export",
+        "health proxy read track webhook",
         "route",
         "worker",
         "crew",
@@ -56,6 +59,7 @@ LIBRARIES = {
     r"openssl/.*": "shared/hmac.c",
     r"utf8proc\.h": "shared/nfkd.c",
     r"jansson\w*\.h": "shared/json.c",
+    r"xxh\w*\.h": "fcgi/etag.c",
 }
 
 

@@ -59,6 +59,8 @@ class Client:
         self.session.trust_env = False
         self.session.verify = stack.ca
         self.session.headers["Accept"] = "application/json"
+        # Answers of this moment: nginx keeps reads for a second.
+        self.session.headers["Cache-Control"] = "no-cache"
         if key:
             self.session.headers["Authorization"] = authorization(key, scheme)
 

@@ -145,9 +145,21 @@ def test_nothing_drops_the_headers_of_the_server(directives):
                for words in values(server(directives), "add_header"))
 
 
-def test_nothing_is_cached_and_nothing_is_accelerated(directives):
-    for block in [server(directives), *passing(directives).values()]:
-        assert values(block, "fastcgi_cache") == []
+def test_what_is_cached_is_cached_for_one_caller(directives):
+    assert values(server(directives), "fastcgi_cache") == []
+    for words, block in passing(directives).items():
+        if values(block, "fastcgi_cache") == []:
+            continue
+        assert words == "/", "only reads may be kept"
+        key = values(block, "fastcgi_cache_key")[0][0]
+        for part in ("$request_method", "$host", "$request_uri",
+                     "$http_authorization", "$http_cookie"):
+            assert part in key
+        assert values(block, "fastcgi_cache_valid") == [["200", "1s"]]
+        assert values(block, "fastcgi_cache_use_stale") == []
+
+
+def test_nothing_is_accelerated(directives):
     for block in passing(directives).values():
         ignored = sum(values(block, "fastcgi_ignore_headers"), [])
         assert "X-Accel-Redirect" in ignored

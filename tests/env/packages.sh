@@ -18,6 +18,7 @@ libcurl4-openssl-dev: calls to EasyPost
 libssl-dev: signatures
 libutf8proc-dev: webhook secrets that are not ASCII
 libjansson-dev: bodies that are looked into
+libxxhash-dev: entity tags
 nginx: TLS, and the door to the workers
 postgresql: the database
 openssl: a certificate for this machine

@@ -18,9 +18,9 @@ a_call_is_written_with_its_values(void **state)
 	char sql[STATEMENT_SQL_MAX];
 
 	(void)state;
-	statement_sql("api.health", 0, sql);
+	statement_call("api.health", 0, sql);
 	assert_string_equal(sql, "select * from api.health()");
-	statement_sql("api.shipment", 2, sql);
+	statement_call("api.shipment", 2, sql);
 	assert_string_equal(sql, "select * from api.shipment($1, $2)");
 }
 
@@ -33,49 +33,66 @@ the_longest_call_fits(void **state)
 	(void)state;
 	memset(function, 'x', sizeof(function) - 1);
 	function[sizeof(function) - 1] = '\0';
-	statement_sql(function, STATEMENT_VALUES_MAX, sql);
+	statement_call(function, STATEMENT_VALUES_MAX, sql);
 	assert_string_equal(sql + strlen(sql) - 5, " $24)");
 }
 
 static void
-a_statement_is_known_by_name_and_count(void **state)
+a_statement_is_known_by_its_text(void **state)
 {
 	struct statements statements = { .count = 0 };
 	char first[STATEMENT_NAME_MAX];
 	char name[STATEMENT_NAME_MAX];
 
 	(void)state;
-	assert_false(statement_find(&statements, "api.a", 1, first));
-	statement_add(&statements, "api.a", 1);
-	assert_true(statement_find(&statements, "api.a", 1, name));
+	assert_false(statement_find(&statements, "select a", first));
+	statement_add(&statements, "select a");
+	assert_true(statement_find(&statements, "select a", name));
 	assert_string_equal(name, first);
-	assert_false(statement_find(&statements, "api.a", 2, name));
+	assert_false(statement_find(&statements, "select b", name));
 	assert_string_not_equal(name, first);
-	assert_false(statement_find(&statements, "api.b", 1, name));
 	statement_forget(&statements);
-	assert_false(statement_find(&statements, "api.a", 1, name));
+	assert_false(statement_find(&statements, "select a", name));
 }
 
 static void
 what_does_not_fit_the_table_is_unnamed(void **state)
 {
 	struct statements statements = { .count = 0 };
-	char function[STATEMENT_FUNCTION_MAX];
+	char sql[STATEMENT_SQL_MAX + 1];
 	char name[STATEMENT_NAME_MAX];
 
 	(void)state;
 	for (int i = 0; i < STATEMENTS_MAX; i++) {
-		assert_true(
-		    snprintf(function, sizeof(function), "api.f%d", i) > 0);
-		assert_false(statement_find(&statements, function, 0, name));
+		assert_true(snprintf(sql, sizeof(sql), "select %d", i) > 0);
+		assert_false(statement_find(&statements, sql, name));
 		assert_string_not_equal(name, "");
-		statement_add(&statements, function, 0);
+		statement_add(&statements, sql);
 	}
-	assert_true(statement_find(&statements, "api.f63", 0, name));
-	assert_false(statement_find(&statements, "api.f64", 0, name));
+	assert_true(statement_find(&statements, "select 63", name));
+	assert_false(statement_find(&statements, "select 64", name));
 	assert_string_equal(name, "");
-	statement_add(&statements, "api.f64", 0);
-	assert_false(statement_find(&statements, "api.f64", 0, name));
+	statement_add(&statements, "select 64");
+	assert_false(statement_find(&statements, "select 64", name));
+}
+
+static void
+what_is_too_long_to_be_kept_is_unnamed(void **state)
+{
+	struct statements statements = { .count = 0 };
+	char sql[STATEMENT_SQL_MAX + 1];
+	char name[STATEMENT_NAME_MAX];
+
+	(void)state;
+	memset(sql, 'x', sizeof(sql));
+	sql[STATEMENT_SQL_MAX] = '\0';
+	assert_false(statement_find(&statements, sql, name));
+	assert_string_equal(name, "");
+	sql[STATEMENT_SQL_MAX - 1] = '\0';
+	assert_false(statement_find(&statements, sql, name));
+	assert_string_not_equal(name, "");
+	statement_add(&statements, sql);
+	assert_true(statement_find(&statements, sql, name));
 }
 
 static void
@@ -111,8 +128,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_written_with_its_values),
 		cmocka_unit_test(the_longest_call_fits),
-		cmocka_unit_test(a_statement_is_known_by_name_and_count),
+		cmocka_unit_test(a_statement_is_known_by_its_text),
 		cmocka_unit_test(what_does_not_fit_the_table_is_unnamed),
+		cmocka_unit_test(what_is_too_long_to_be_kept_is_unnamed),
 		cmocka_unit_test(only_what_may_help_is_tried_again),
 		cmocka_unit_test(a_refused_value_is_not_logged),
 	};

@@ -1,5 +1,5 @@
--- A shipment as lists show it; its addresses and parcel are in the row.
-create view api.shipment_rows as
+-- Shipments as lists show them; addresses and parcel are ready in the row.
+create view api.shipments as
     select s.id,
         s.easypost_id,
         s.tracking_code,
@@ -14,37 +14,20 @@ create view api.shipment_rows as
         s.delivery_days,
         s.delivery_date,
         s.est_delivery_date,
-        s.promised_at,
         s.purchased_at,
         s.delivered_at,
         s.signed_by,
         s.weight,
-        s.is_return,
         s.batch_id,
         s.batch_status,
         s.refund_status,
-        s.from_address_id,
-        s.to_address_id,
-        s.return_address_id,
-        s.buyer_address_id,
-        s.parcel_id,
-        s.customs_info_id,
-        s.selected_rate_id,
         s.label_url,
         s.extra_metadata,
         s.created_at,
         s.updated_at,
         s.from_address,
         s.to_address,
-        s.return_address,
-        s.buyer_address,
-        s.parcel,
-        s.customs_info,
-        s.insurance::text as insurance,
-        s.order_id,
-        s.tracker_id,
-        s.rates_data,
-        s.tracking_details
+        s.parcel
     from waybill.shipments s
     where s.deleted_at is null;
-grant select on api.shipment_rows to waybill_worker;
+grant select on api.shipments to waybill_worker;

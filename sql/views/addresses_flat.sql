@@ -1,5 +1,5 @@
--- An address as reads show it.
-create view api.address_rows as
+-- Addresses for spreadsheets, without what takes long to count.
+create view api.addresses_flat as
     select a.id,
         a.easypost_id,
         a.name,
@@ -12,7 +12,6 @@ create view api.address_rows as
         a.country,
         a.phone,
         a.email,
-        a.verifications,
         a.is_residential,
         a.carrier_facility,
         a.federal_tax_id,
@@ -22,4 +21,4 @@ create view api.address_rows as
         a.updated_at
     from waybill.addresses a
     where a.deleted_at is null;
-grant select on api.address_rows to waybill_worker;
+grant select on api.addresses_flat to waybill_worker;

@@ -1,0 +1,94 @@
+/*
+ * The encoder of CSV: lines end with CR LF, as RFC 4180 wants it.
+ *
+ * What must stay true: null and an empty text can be told apart, as COPY of
+ * PostgreSQL does it, so that what was written can be read back.
+ */
+#include "fcgi/csv.h"
+#include "fcgi/moment.h"
+
+#include <string.h>
+
+static void
+add_quoted(struct buf *out, const char *text, size_t bytes)
+{
+	const char *end = text + bytes;
+
+	(void)buf_add_byte(out, '"');
+	while (text < end) {
+		const char *quote = memchr(text, '"', (size_t)(end - text));
+		const char *stop = quote == NULL ? end : quote + 1;
+
+		(void)buf_add(out, text, (size_t)(stop - text));
+		if (quote != NULL)
+			(void)buf_add_byte(out, '"');
+		text = stop;
+	}
+	(void)buf_add_byte(out, '"');
+}
+
+static void
+add_text(struct buf *out, const char *text, size_t bytes)
+{
+	if (bytes == 0 || text[0] == ' ' || text[bytes - 1] == ' ' ||
+	    strcspn(text, ",\"\r\n") < bytes)
+		add_quoted(out, text, bytes);
+	else
+		(void)buf_add(out, text, bytes);
+}
+
+static void
+add_value(struct buf *out, const struct db_row *row, int column)
+{
+	char moment[MOMENT_BYTES];
+	size_t bytes;
+	const char *text = db_column(row, column, &bytes);
+
+	if (text == NULL)
+		return;
+	switch (db_column_kind(row, column)) {
+	case DB_BOOL:
+		text = *text == 't' ? "true" : "false";
+		bytes = strlen(text);
+		break;
+	case DB_TIME:
+		if (moment_format(text, false, moment)) {
+			text = moment;
+			bytes = strlen(text);
+		}
+		break;
+	default:
+		break;
+	}
+	add_text(out, text, bytes);
+}
+
+/* Single failures are kept by the buf; one look at the end is enough. */
+
+bool
+csv_add_names(struct buf *out, const struct db_row *row)
+{
+	int columns = db_columns(row);
+
+	for (int i = 0; i < columns; i++) {
+		const char *name = db_column_name(row, i);
+
+		if (i > 0)
+			(void)buf_add_byte(out, ',');
+		add_text(out, name, strlen(name));
+	}
+	return buf_add_string(out, "\r\n") && !out->failed;
+}
+
+bool
+csv_add_row(struct buf *out, const struct db_row *row)
+{
+	int columns = db_columns(row);
+
+	for (int i = 0; i < columns; i++) {
+		if (i > 0)
+			(void)buf_add_byte(out, ',');
+		add_value(out, row, i);
+	}
+	return buf_add_string(out, "\r\n") && !out->failed;
+}

@@ -1,0 +1,48 @@
+/*
+ * Pages of lists as statements, and the places of their rows.
+ *
+ * limit is part of the text: a plan made for an unknown number of rows is made
+ * for a tenth of the table.
+ */
+#include "fcgi/list.h"
+#include "fcgi/row.h"
+#include "shared/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { OFFSET_MAX = 32 };
+
+void
+list_select(const struct list *list, const char *view,
+    const struct where *where, long limit, long offset,
+    char sql[STATEMENT_SQL_MAX])
+{
+	bool is_timed = list->time != NULL;
+	char skip[OFFSET_MAX] = "";
+	int bytes;
+
+	if (offset > 0) /* a long has 20 digits at most: fits */
+		(void)snprintf(skip, sizeof(skip), " offset %ld", offset);
+	bytes = snprintf(sql, STATEMENT_SQL_MAX,
+	    "select * from %s%s order by %s%sid desc limit %ld%s", view,
+	    where->text, is_timed ? list->time : "", is_timed ? " desc, " : "",
+	    limit, skip);
+	if (bytes < 0 || bytes >= STATEMENT_SQL_MAX)
+		log_panic("list.select", "a statement is too long");
+}
+
+void
+list_note(
+    const struct list *list, const struct db_row *row, struct list_place *place)
+{
+	const char *id = row_text(row, "id");
+	const char *time = list->time == NULL ? "" : row_text(row, list->time);
+	char moment[MOMENT_BYTES] = "";
+
+	if (id == NULL || time == NULL || strlen(id) >= sizeof(place->id) ||
+	    (list->time != NULL && !moment_format(time, true, moment)))
+		return;
+	memcpy(place->time, moment, sizeof(moment));
+	memcpy(place->id, id, strlen(id) + 1);
+}

@@ -1,0 +1,41 @@
+/*
+ * Lists as data: a view of the database, its order, its parameters.
+ *
+ * A list goes from the newest row to the oldest and is left by a cursor (the
+ * place of its last row), so that pages neither skip nor repeat a row while
+ * others are being added.
+ */
+#ifndef WAYBILL_LIST_H
+#define WAYBILL_LIST_H
+
+#include "fcgi/moment.h"
+#include "fcgi/where.h"
+#include "shared/statement.h"
+
+/* Where the values of the first parameters are; after has one or two. */
+enum { LIST_FORMAT, LIST_LIMIT, LIST_OFFSET, LIST_AFTER };
+
+struct list {
+	const char *view;      /* api.*: its columns are the keys */
+	const char *flat_view; /* api.*: the columns of CSV */
+	const char *plural;
+	const char *time; /* the column that it goes by, then by id; NULL: by id
+	                     alone, where that begins with its time */
+	const struct parameter *parameters; /* begin with format, limit, offset,
+	                                       after; end with a NULL name */
+};
+
+/* The place of a row in its list; id "" when there was none yet. */
+struct list_place {
+	char time[MOMENT_BYTES]; /* "" where the list goes by id alone */
+	char id[40];
+};
+
+/* Writes the select of one page: `limit` rows behind `offset` others. */
+void list_select(const struct list *, const char *view, const struct where *,
+    long limit, long offset, char sql[STATEMENT_SQL_MAX]);
+
+/* Notes the place of a row; a row without one changes nothing. */
+void list_note(const struct list *, const struct db_row *, struct list_place *);
+
+#endif

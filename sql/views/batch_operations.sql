@@ -1,0 +1,31 @@
+-- Batches of EasyPost and bulk calls of our own; times in seconds.
+create view api.batch_operations as
+    select b.id,
+        b.batch_id,
+        b.operation_type,
+        b.status,
+        b.mode,
+        b.reference,
+        b.total_items,
+        b.processed_items,
+        b.successful_items,
+        b.failed_items,
+        b.num_shipments,
+        b.created_count,
+        b.queued_for_purchase_count,
+        b.creation_failed_count,
+        b.postage_purchased_count,
+        b.postage_purchase_failed_count,
+        b.total_processing_time,
+        b.avg_item_time,
+        b.label_url,
+        b.errors,
+        b.user_id,
+        b.source,
+        b.parameters,
+        b.created_at,
+        b.started_at,
+        b.completed_at,
+        b.updated_at
+    from waybill.batch_operations b;
+grant select on api.batch_operations to waybill_worker;
