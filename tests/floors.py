@@ -29,6 +29,7 @@ FLOORS = {
         "response",
         "guard parameter record",
         "where",
+        "list",
         "total",
         "export",
         "health proxy read track webhook",
