@@ -57,6 +57,27 @@ add_member(struct buf *body, const char *name, const char *text)
 	(void)row_string(body, text, strlen(text));
 }
 
+static void
+add_problems(struct buf *body, const struct response_refusal *refusal)
+{
+	const struct response_problem one = { refusal->field,
+		refusal->message };
+	const struct response_problem *problems = refusal->problems;
+	int count = refusal->problem_count;
+
+	if (problems == NULL) {
+		problems = &one;
+		count = refusal->field == NULL ? 0 : 1;
+	}
+	for (int i = 0; i < count; i++) {
+		(void)buf_add_string(body, i == 0 ? "{" : ",{");
+		add_member(body, "field", problems[i].field);
+		(void)buf_add_byte(body, ',');
+		add_member(body, "message", problems[i].message);
+		(void)buf_add_byte(body, '}');
+	}
+}
+
 /* {"code","message","errors":[{"field","message"}]} */
 static void
 add_error(struct buf *body, const struct response_refusal *refusal)
@@ -66,13 +87,7 @@ add_error(struct buf *body, const struct response_refusal *refusal)
 	(void)buf_add_byte(body, ',');
 	add_member(body, "message", refusal->message);
 	(void)buf_add_string(body, ",\"errors\":[");
-	if (refusal->field != NULL) {
-		(void)buf_add_byte(body, '{');
-		add_member(body, "field", refusal->field);
-		(void)buf_add_byte(body, ',');
-		add_member(body, "message", refusal->message);
-		(void)buf_add_byte(body, '}');
-	}
+	add_problems(body, refusal);
 	(void)buf_add_string(body, "]}");
 }
 

@@ -17,12 +17,20 @@
 void response_refuse(struct request *, int status, const char *code,
     const char *field, const char *message);
 
+/* One of several things that are wrong with a body. */
+struct response_problem {
+	const char *field;
+	const char *message;
+};
+
 /* All that a refusal may hold; what is not set is left out. */
 struct response_refusal {
 	int status;
 	const char *code;
 	const char *field;
 	const char *message;
+	const struct response_problem *problems; /* instead of `field` */
+	int problem_count;
 	const struct request_header *headers;
 	int header_count; /* at most 2 */
 };
