@@ -205,7 +205,8 @@ add_pools(struct buf *out, const struct request *rq)
 	return is_complete;
 }
 
-/* Connections that this host may open at most; others may share the server. */
+/* Connections that this host may open at most; others may share the server.
+ * With a replica, which may be of the same server, those who read have two. */
 static int
 connection_budget(const struct conf *conf)
 {
@@ -213,6 +214,8 @@ connection_budget(const struct conf *conf)
 
 	for (int i = 0; i < POOL_COUNT; i++)
 		sum += pool_limit(&pools[i], conf);
+	if (*conf->secrets.database_read_url != '\0')
+		sum += pool_limit(&pools[POOL_READ], conf);
 	return sum;
 }
 

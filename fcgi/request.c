@@ -410,7 +410,11 @@ put_header(struct live *live, const struct request_header *header)
 static int64_t
 database_us(const struct service *service)
 {
-	return service->db == NULL ? 0 : db_spent_us(service->db);
+	int64_t us = service->db == NULL ? 0 : db_spent_us(service->db);
+
+	if (service->primary != NULL && service->primary != service->db)
+		us += db_spent_us(service->primary);
+	return us;
 }
 
 static int64_t
@@ -560,6 +564,17 @@ forget(struct request *rq)
 	arena_reset(rq->arena);
 }
 
+static void
+forget_spent(const struct service *service)
+{
+	if (service->db != NULL)
+		db_forget_spent(service->db);
+	if (service->primary != NULL)
+		db_forget_spent(service->primary);
+	if (service->easypost != NULL)
+		easypost_forget_spent(service->easypost);
+}
+
 void
 request_end(struct request *rq)
 {
@@ -567,10 +582,7 @@ request_end(struct request *rq)
 
 	request_finish(rq);
 	log_access(rq);
-	if (rq->service->db != NULL)
-		db_forget_spent(rq->service->db);
-	if (rq->service->easypost != NULL)
-		easypost_forget_spent(rq->service->easypost);
+	forget_spent(rq->service);
 	slot->is_connected =
 	    rq->service->db != NULL && db_is_connected(rq->service->db);
 	slot->errors += rq->status >= 500;

@@ -27,7 +27,9 @@ struct service {
 	const struct pool *pool;
 	struct scoreboard *scoreboard;
 	struct slot *slot;         /* of this worker */
-	struct db *db;             /* NULL when DATABASE_URL is empty */
+	struct db *db;             /* NULL when none is configured */
+	struct db *primary;        /* for writes: `db`, unless that is a
+	                              replica; NULL when none is configured */
 	struct easypost *easypost; /* NULL outside of the upstream pool */
 };
 

@@ -214,9 +214,9 @@ find_meaning(const char *sqlstate)
 
 /* The server said no; db.c has logged its words, this finds them. */
 static void
-refuse_refused(struct request *rq)
+refuse_refused(struct request *rq, const struct db *db)
 {
-	const struct db_error *error = db_error(rq->service->db);
+	const struct db_error *error = db_error(db);
 	const struct meaning *meaning = find_meaning(error->sqlstate);
 	const char *message = meaning->message;
 
@@ -234,10 +234,11 @@ refuse_refused(struct request *rq)
 }
 
 void
-response_refuse_db(struct request *rq, enum db_status status)
+response_refuse_db_of(
+    struct request *rq, const struct db *db, enum db_status status)
 {
 	if (status == DB_REFUSED)
-		refuse_refused(rq);
+		refuse_refused(rq, db);
 	else if (status == DB_AWAY)
 		response_refuse_for(
 		    rq, 503, "DATABASE.UNAVAILABLE", message_away, PAUSE_S);
@@ -255,6 +256,12 @@ response_needs_database(struct request *rq)
 		response_refuse(rq, 503, "DATABASE.NOT_CONFIGURED", NULL,
 		    "No database is configured: nothing is recorded.");
 	return rq->service->db != NULL;
+}
+
+void
+response_refuse_db(struct request *rq, enum db_status status)
+{
+	response_refuse_db_of(rq, rq->service->db, status);
 }
 
 void

@@ -42,8 +42,10 @@ void response_refuse_with(struct request *, const struct response_refusal *);
 void response_refuse_for(struct request *, int status, const char *code,
     const char *message, int retry_after_s);
 
-/* Refuses what a failed db_call() means (a table from SQLSTATE to status). */
+/* Refuses what a failed db_call() means (a table from SQLSTATE to status): one
+ * to the worker's own database, or to another. */
 void response_refuse_db(struct request *, enum db_status);
+void response_refuse_db_of(struct request *, const struct db *, enum db_status);
 
 /* False, and refused, when no database is configured. */
 bool response_needs_database(struct request *);

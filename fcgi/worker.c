@@ -76,11 +76,12 @@ set_library_limits(void)
 		log_fatal("worker.start", "out of memory");
 }
 
+/* NULL when there is no URL.  Connects with its first call. */
 static struct db *
-make_db(const struct conf *conf, const struct pool *pool)
+make_db(const struct conf *conf, const struct pool *pool, const char *url)
 {
 	struct db_options options = {
-		.url = conf->secrets.database_url,
+		.url = url,
 		.role = "waybill_worker",
 		.connect_ms = conf->database_connect_ms,
 		.statement_ms = pool->statement_ms,
@@ -89,11 +90,7 @@ make_db(const struct conf *conf, const struct pool *pool)
 	};
 	char *name;
 
-	/* This pool only reads, so that a replica will do. */
-	if (pool_id(pool) == POOL_READ &&
-	    *conf->secrets.database_read_url != '\0')
-		options.url = conf->secrets.database_read_url;
-	if (*options.url == '\0')
+	if (*url == '\0')
 		return NULL;
 	if (conf->database_command_ms < options.statement_ms)
 		options.statement_ms = conf->database_command_ms;
@@ -101,6 +98,19 @@ make_db(const struct conf *conf, const struct pool *pool)
 		log_fatal("worker.start", "out of memory");
 	options.name = name;
 	return db_new(&options);
+}
+
+/* Only the pool that reads goes to a replica, and to the primary for the few
+ * requests that write. */
+static void
+make_databases(const struct conf *conf, const struct pool *pool)
+{
+	const char *replica = conf->secrets.database_read_url;
+
+	service.primary = make_db(conf, pool, conf->secrets.database_url);
+	service.db = service.primary;
+	if (pool_id(pool) == POOL_READ && *replica != '\0')
+		service.db = make_db(conf, pool, replica);
 }
 
 static void
@@ -113,7 +123,7 @@ make_service(const struct worker_start *start)
 	service.scoreboard = start->scoreboard;
 	service.slot = scoreboard_slot(start->scoreboard, start->slot);
 	service.slot->is_exporting = false; /* whoever had it before */
-	service.db = make_db(conf, start->pool);
+	make_databases(conf, start->pool);
 	if (pool_id(start->pool) == POOL_UPSTREAM)
 		service.easypost = easypost_new(
 		    conf->easypost_api_base, conf->easypost_ca_file);
