@@ -1,13 +1,14 @@
 /*
  * waybill jobs: what has to happen in the background, for ever.
  *
- * Every second what waits in the spool goes into the database; every hour the
- * partitions are kept.  Several hosts may run it: a spool belongs to one host,
+ * Every second what waits in the spool and what the pools noted of their requests
+ * goes into the database; every hour the partitions are kept.  Several hosts may run it: a spool belongs to one host,
  * and the functions are idempotent.
  * What must stay true: a record leaves the spool only when the database has it,
  * or has said that it will never take it; and one that has to wait, for a lock
  * that somebody holds or because it is much work, holds up no other.
  */
+#include "ctl/activities.h"
 #include "ctl/commands.h"
 #include "ctl/session.h"
 #include "shared/clock.h"
@@ -194,6 +195,8 @@ work(struct jobs *jobs)
 	if (jobs->db == NULL)
 		return;
 	drain(jobs);
+	if (!activities_bring(jobs->conf->run_dir, jobs->db, is_stopped))
+		jobs->has_failed = true;
 	if (!is_stopped())
 		keep_partitions(jobs);
 }

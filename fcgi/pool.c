@@ -85,3 +85,11 @@ pool_scoreboard_path(const struct pool *pool, const struct conf *conf)
 
 	return make_path(made, pool, conf, "scoreboard");
 }
+
+const char *
+pool_activity_path(const struct pool *pool, const struct conf *conf)
+{
+	static char *made[POOL_COUNT];
+
+	return make_path(made, pool, conf, "activity");
+}

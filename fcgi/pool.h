@@ -31,9 +31,10 @@ enum pool_id pool_id(const struct pool *);
 int pool_base(const struct pool *, const struct conf *);
 int pool_limit(const struct pool *, const struct conf *);
 
-/* "<run_dir>/<name>.sock" and "<run_dir>/<name>.scoreboard", in memory of the
+/* "<run_dir>/<name>.sock", ".scoreboard" and ".activity", in memory of the
  * process's life. */
 const char *pool_socket_path(const struct pool *, const struct conf *);
 const char *pool_scoreboard_path(const struct pool *, const struct conf *);
+const char *pool_activity_path(const struct pool *, const struct conf *);
 
 #endif

@@ -12,6 +12,7 @@
  */
 #include "fcgi/request.h"
 
+#include "fcgi/mask.h"
 #include "fcgi/phrase.h"
 #include "shared/clock.h"
 #include "shared/hmac.h"
@@ -224,7 +225,8 @@ fill(struct live *live)
 	live->finished_us = 0;
 	live->is_short = false;
 	rq->id = value_or(rq, "REQUEST_ID", "");
-	if (!is_id(rq->id))
+	/* It goes everywhere: a key that somebody sends as one must not. */
+	if (!is_id(rq->id) || mask_finds_key(rq->id))
 		rq->id = make_id(rq->arena);
 	rq->method = value_or(rq, "REQUEST_METHOD", "");
 	rq->address = value_or(rq, "REMOTE_ADDR", "");
@@ -512,8 +514,8 @@ request_finish(struct request *rq)
 	live->finished_us = clock_us();
 }
 
-static const char *
-caller_of(const struct request *rq)
+const char *
+request_caller(const struct request *rq)
 {
 	switch (rq->caller.kind) {
 	case CALLER_GATEWAY_KEY:
@@ -527,22 +529,43 @@ caller_of(const struct request *rq)
 }
 
 static void
-log_access(struct request *rq)
+forget_spent(const struct service *service)
+{
+	if (service->db != NULL)
+		db_forget_spent(service->db);
+	if (service->primary != NULL)
+		db_forget_spent(service->primary);
+	if (service->easypost != NULL)
+		easypost_forget_spent(service->easypost);
+}
+
+static void
+measure(struct request *rq)
 {
 	const struct service *service = rq->service;
 
+	rq->total_us = rq->live->finished_us - rq->started_us;
+	rq->database_us = database_us(service);
+	rq->upstream_us = upstream_us(service);
+	forget_spent(service);
+}
+
+/* after_ms: how long the worker was busy when the client had its answer. */
+static void
+log_access(struct request *rq)
+{
 	log_event(LOG_INFO, "request", LOG_TEXT("request_id", rq->id),
-	    LOG_TEXT("method", rq->method), LOG_TEXT("path", rq->path),
+	    LOG_TEXT("pool", rq->service->pool->name),
+	    LOG_TEXT("method", rq->method),
+	    LOG_TEXT("path", mask_keys(rq->arena, rq->path)),
 	    LOG_TEXT("route", rq->route), LOG_NUMBER("status", rq->status),
 	    LOG_NUMBER("bytes", (long long)rq->bytes),
-	    LOG_TEXT("total_ms",
-		milliseconds(
-		    rq->arena, rq->live->finished_us - rq->started_us)),
-	    LOG_TEXT(
-		"database_ms", milliseconds(rq->arena, database_us(service))),
-	    LOG_TEXT(
-		"upstream_ms", milliseconds(rq->arena, upstream_us(service))),
-	    LOG_TEXT("caller", caller_of(rq)),
+	    LOG_TEXT("total_ms", milliseconds(rq->arena, rq->total_us)),
+	    LOG_TEXT("database_ms", milliseconds(rq->arena, rq->database_us)),
+	    LOG_TEXT("upstream_ms", milliseconds(rq->arena, rq->upstream_us)),
+	    LOG_TEXT("after_ms",
+		milliseconds(rq->arena, clock_us() - rq->live->finished_us)),
+	    LOG_TEXT("caller", request_caller(rq)),
 	    LOG_TEXT("error", rq->error_code),
 	    LOG_NUMBER("client_gone", rq->is_client_gone));
 }
@@ -564,29 +587,23 @@ forget(struct request *rq)
 	arena_reset(rq->arena);
 }
 
-static void
-forget_spent(const struct service *service)
-{
-	if (service->db != NULL)
-		db_forget_spent(service->db);
-	if (service->primary != NULL)
-		db_forget_spent(service->primary);
-	if (service->easypost != NULL)
-		easypost_forget_spent(service->easypost);
-}
-
 void
 request_end(struct request *rq)
 {
 	struct slot *slot = rq->service->slot;
 
 	request_finish(rq);
+	measure(rq);
 	log_access(rq);
-	forget_spent(rq->service);
 	slot->is_connected =
 	    rq->service->db != NULL && db_is_connected(rq->service->db);
 	slot->errors += rq->status >= 500;
 	slot->requests += 1;
+}
+
+void
+request_forget(struct request *rq)
+{
 	forget(rq);
 	mark(rq, SLOT_IDLE, 0);
 }

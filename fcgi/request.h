@@ -62,6 +62,11 @@ struct request {
 	const char *route;    /* the route's pattern, for logs and metrics */
 
 	int64_t started_us;
+	/* Known from request_end() on; the last two also count what was done
+	 * after the answer. */
+	int64_t total_us; /* until the client had all of the answer */
+	int64_t database_us;
+	int64_t upstream_us;
 	int status;   /* 0 until the answer starts */
 	size_t bytes; /* of the body of the answer */
 	bool is_head;
@@ -120,7 +125,14 @@ void request_progress(struct request *);
  * sees that a part is missing. */
 void request_break(struct request *);
 
-/* Access line, then everything of the request is forgotten. */
+/* Who asked, as the log and user_activities name them: the id of a gateway key,
+ * "easypost" or "easypost-test"; NULL for nobody. */
+const char *request_caller(const struct request *);
+
+/* The end of all work: the times are known, and the access line is written. */
 void request_end(struct request *);
+
+/* Everything of the request is forgotten, and the worker is idle. */
+void request_forget(struct request *);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "fcgi/worker.h"
 
+#include "fcgi/activity.h"
 #include "fcgi/request.h"
 #include "fcgi/response.h"
 #include "fcgi/route.h"
@@ -156,6 +157,8 @@ serve(struct request *rq)
 		response_refuse(
 		    rq, 500, "INTERNAL", NULL, "No answer was made.");
 	request_end(rq);
+	activity_note(rq);
+	request_forget(rq);
 }
 
 int

@@ -51,6 +51,13 @@ static const struct setting_choice priorities[] = {
 	{ NULL, 0 },
 };
 
+static const struct setting_choice addresses[] = {
+	{ "full", CONF_ADDRESSES_FULL },
+	{ "truncated", CONF_ADDRESSES_TRUNCATED },
+	{ "none", CONF_ADDRESSES_NONE },
+	{ NULL, 0 },
+};
+
 /* How EasyPost's keys begin: a test key in production would print labels that
  * no carrier takes, a production key in a test would buy real ones. */
 static const struct setting_choice test_keys[] = { { "EZTK", 0 }, { NULL, 0 } };
@@ -62,6 +69,7 @@ static const struct setting_choice production_keys[] = { { "EZAK", 0 },
 static const struct setting keys[] = {
 	{ "ENVIRONMENT", SETTING_CHOICE, AT(environment), "production", 0, 0, environments, NULL },
 	{ "LOG_LEVEL", SETTING_CHOICE, AT(log_priority), "info", 0, 0, priorities, NULL },
+	{ "ACTIVITY_ADDRESSES", SETTING_CHOICE, AT(activity_addresses), "full", 0, 0, addresses, NULL },
 	{ "DATABASE_URL", SETTING_DATABASE, AT(secrets.database_url), "", 0, 0, NULL, NULL },
 	{ "DATABASE_READ_URL", SETTING_DATABASE, AT(secrets.database_read_url), "", 0, 0, NULL, NULL },
 	{ "WORKERS", SETTING_NUMBER, AT(workers), "20", 3, 500, NULL, "DATABASE_POOL_SIZE" },
@@ -92,8 +100,8 @@ static const struct setting keys[] = {
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 
 /* An unknown name is a mistake in the environment, too, when it looks ours. */
-static const char *const own_beginnings[] = { "DATABASE_", "EASYPOST_",
-	"SPOOL_", "WAYBILL_", "WORKER" };
+static const char *const own_beginnings[] = { "ACTIVITY_", "DATABASE_",
+	"EASYPOST_", "SPOOL_", "WAYBILL_", "WORKER" };
 
 enum { OWN_BEGINNINGS = sizeof(own_beginnings) / sizeof(own_beginnings[0]) };
 

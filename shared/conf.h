@@ -21,6 +21,13 @@ enum conf_environment {
 	CONF_TEST,
 };
 
+/* How much of a client's address is kept in user_activities. */
+enum conf_addresses {
+	CONF_ADDRESSES_FULL,
+	CONF_ADDRESSES_TRUNCATED, /* IPv4 to /24, IPv6 to /48 */
+	CONF_ADDRESSES_NONE,
+};
+
 /* Never logged, never shown but masked. */
 struct conf_secrets {
 	const char *database_url;
@@ -35,6 +42,7 @@ struct conf {
 	struct conf_secrets secrets;
 	enum conf_environment environment;
 	int log_priority;
+	enum conf_addresses activity_addresses;
 	const char *run_dir;
 	const char *spool_dir;
 	const char *sql_dir;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 enum {
-	LINEFILE_LINE_MAX = 4096,
+	LINEFILE_LINE_MAX = 8192,
 	LINEFILE_MAX_BYTES = 16 * 1024 * 1024, /* of the file being written */
 };
 

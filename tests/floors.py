@@ -23,10 +23,10 @@ FLOORS = {
         "db easypost",
     ],
     "fcgi": [
-        "base64 etag growth listen moment pattern phrase pool scoreboard utf8",
+        "base64 etag growth listen mask moment pattern phrase pool scoreboard utf8",
         "csv query row target",
         "request",
-        "response",
+        "activity response",
         "guard parameter record",
         "where",
         "list",
@@ -42,7 +42,7 @@ FLOORS = {
     "ctl": [
         "commands sqlfiles table",
         "session",
-        "books",
+        "activities books",
         "config jobs key migrate refresh",
         "main",
     ],

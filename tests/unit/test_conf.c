@@ -105,6 +105,7 @@ nothing_given_means_the_defaults(void **state)
 	assert_string_equal(conf.secrets.webhook_secret_previous, "");
 	assert_int_equal(conf.environment, CONF_PRODUCTION);
 	assert_int_equal(conf.log_priority, LOG_INFO);
+	assert_int_equal(conf.activity_addresses, CONF_ADDRESSES_FULL);
 	assert_int_equal(conf.workers, 20);
 	assert_int_equal(conf.workers_overflow, 30);
 	assert_int_equal(conf.worker_requests, 100000);
@@ -271,10 +272,12 @@ choices_are_words_of_a_list(void **state)
 {
 	(void)state;
 	assert_loads("ENVIRONMENT=test\nLOG_LEVEL=critical\n"
+		     "ACTIVITY_ADDRESSES=truncated\n"
 		     "DATABASE_ECHO=true\n"
 		     "EASYPOST_WEBHOOK_ALLOW_UNSIGNED=true\n");
 	assert_int_equal(conf.environment, CONF_TEST);
 	assert_int_equal(conf.log_priority, LOG_CRITICAL);
+	assert_int_equal(conf.activity_addresses, CONF_ADDRESSES_TRUNCATED);
 	assert_true(conf.database_echo);
 	assert_true(conf.webhook_allow_unsigned);
 	assert_refused("ENVIRONMENT=staging\n", ":1",
