@@ -69,18 +69,18 @@ record_is_worth(const struct request *rq, const struct easypost_answer *answer)
 }
 
 static struct spool_record
-make_record(const struct request *rq, const struct easypost_answer *answer)
+make_spool_record(const struct request *rq, const struct record *record)
 {
 	return (struct spool_record){
 		.kind = SPOOL_ANSWER,
 		.request_id = rq->id,
-		.method = rq->method,
-		.path = rq->path,
-		.query = rq->query,
+		.method = record->method,
+		.path = record->path,
+		.query = record->query,
 		.mode = rq->caller.is_test ? "test" : "production",
-		.status = answer->status,
-		.body = answer->body.data,
-		.body_bytes = answer->body.len,
+		.status = record->answer->status,
+		.body = record->answer->body.data,
+		.body_bytes = record->answer->body.len,
 	};
 }
 
@@ -134,16 +134,16 @@ log_unrecorded(const struct request *rq, enum log_priority priority,
 }
 
 bool
-record_write(struct request *rq, const struct easypost_answer *answer)
+record_write(struct request *rq, const struct record *record)
 {
 	const struct conf *conf = rq->service->conf;
-	const struct spool_record record = make_record(rq, answer);
+	const struct spool_record kept = make_spool_record(rq, record);
 
-	if (record_in_database(rq, &record, WRITE_MS) == DB_OK)
+	if (record_in_database(rq, &kept, WRITE_MS) == DB_OK)
 		return true;
 	log_unrecorded(rq, LOG_WARNING, database_reason(rq), "spool");
 	if (spool_keep(conf->spool_dir, conf->spool_max_bytes,
-		conf->spool_max_files, &record))
+		conf->spool_max_files, &kept))
 		return true;
 	log_unrecorded(
 	    rq, LOG_CRITICAL, strerror(errno), "answered without a record");
@@ -151,10 +151,10 @@ record_write(struct request *rq, const struct easypost_answer *answer)
 }
 
 void
-record_read(struct request *rq, const struct easypost_answer *answer)
+record_read(struct request *rq, const struct record *record)
 {
-	const struct spool_record record = make_record(rq, answer);
+	const struct spool_record kept = make_spool_record(rq, record);
 
-	if (record_in_database(rq, &record, READ_MS) != DB_OK)
+	if (record_in_database(rq, &kept, READ_MS) != DB_OK)
 		log_unrecorded(rq, LOG_WARNING, database_reason(rq), "nothing");
 }

@@ -14,16 +14,24 @@
  * recorded, and this is true. */
 bool record_has_place(struct request *);
 
+/* What EasyPost was asked, and what it said. */
+struct record {
+	const char *method;
+	const char *path;
+	const char *query;
+	const struct easypost_answer *answer;
+};
+
 /* True when the answer is one to keep: EasyPost did it, and said what. */
 bool record_is_worth(const struct request *, const struct easypost_answer *);
 
 /* Keeps the answer to a write, before the client gets it.  True when it is
  * durable; false, with a critical line in the log, when neither the database
  * nor the spool took it. */
-bool record_write(struct request *, const struct easypost_answer *);
+bool record_write(struct request *, const struct record *);
 
 /* Records the answer to a read, after the client got it.  A failure is only
  * logged: what was read can be read again. */
-void record_read(struct request *, const struct easypost_answer *);
+void record_read(struct request *, const struct record *);
 
 #endif

@@ -28,7 +28,7 @@ FLOORS = {
         "request",
         "activity response",
         "guard parameter record",
-        "where",
+        "where upstream",
         "list",
         "total",
         "export",
