@@ -59,6 +59,7 @@ struct conf {
 	const char *easypost_api_base; /* without a final slash */
 	const char *easypost_ca_file;  /* "": the system's */
 	bool webhook_allow_unsigned;
+	int tracking_fresh_s; /* so old may what we know of a parcel be */
 };
 
 /* Reads the file (NULL: none) and the environment into `conf`.  False with one

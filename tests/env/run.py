@@ -28,7 +28,8 @@ from env.process import PR_SET_PDEATHSIG, Failed, Process  # noqa: E402
 from env.wait import TooLate, pause  # noqa: E402
 
 FIRST_PORT = 8443
-OUR_SETTINGS = ("ACTIVITY_", "DATABASE_", "EASYPOST_", "SPOOL_", "WORKER",
+OUR_SETTINGS = ("ACTIVITY_", "DATABASE_", "EASYPOST_", "SPOOL_", "TRACKING_",
+                "WORKER",
                 "ENVIRONMENT", "LOG_LEVEL")
 DEMO = os.path.join(environment.ROOT, "tests", "sim", "demo.py")
 DEMO_DAYS = 90

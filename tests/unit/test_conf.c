@@ -122,6 +122,7 @@ nothing_given_means_the_defaults(void **state)
 	assert_string_equal(conf.sql_dir, "/usr/share/waybill/sql");
 	assert_int_equal(conf.spool_max_bytes, 1073741824);
 	assert_int_equal(conf.spool_max_files, 100000);
+	assert_int_equal(conf.tracking_fresh_s, 900);
 }
 
 static void
@@ -256,6 +257,10 @@ numbers_are_whole_and_in_range(void **state)
 	assert_loads("WORKERS=500\nWORKERS_OVERFLOW=500\n");
 	assert_loads("WORKERS=007\n");
 	assert_int_equal(conf.workers, 7);
+	assert_loads("TRACKING_FRESH=0\n");
+	assert_int_equal(conf.tracking_fresh_s, 0);
+	assert_refused("TRACKING_FRESH=604801\n", ":1",
+	    "TRACKING_FRESH must be a whole number from 0 to 604800");
 	assert_loads("SPOOL_MAX_BYTES=9223372036854775807\n");
 	assert_refused("SPOOL_MAX_BYTES=9223372036854775808\n", ":1",
 	    "SPOOL_MAX_BYTES must be a whole number from 1048576 to "
