@@ -18,7 +18,7 @@
 /* clang-format off */
 const struct pool pools[POOL_COUNT] = {
 	/*                 name        share %  statement  upstream  request, ms */
-	[POOL_READ]     = { "read",     30,      10000,         0,    15000 },
+	[POOL_READ]     = { "read",     30,       5000,         0,    15000 },
 	[POOL_WEBHOOK]  = { "webhook",  20,       3000,         0,     5000 },
 	[POOL_UPSTREAM] = { "upstream", 50,       3000,     50000,    55000 },
 };

@@ -24,6 +24,7 @@
 
 enum {
 	OPTIONS_MAX = 512,
+	CLIENT_CHECK_MS = 1000,
 	IDLE_READS_MAX = 16, /* a server that says more while idle is broken */
 };
 
@@ -524,13 +525,14 @@ db_new(const struct db_options *options)
 	if (db == NULL)
 		log_fatal("database.new", "out of memory");
 	db->options = *options;
-	/* What returned is durable, whatever the server's own setting is. */
+	/* What returned is durable, whatever the server's own setting is.  What
+	 * nobody waits for any more (we closed the connection) ends by itself. */
 	bytes = snprintf(db->server_options, sizeof(db->server_options),
 	    "%s%s -c TimeZone=UTC -c DateStyle=ISO -c jit=off"
-	    " -c synchronous_commit=on"
+	    " -c synchronous_commit=on -c client_connection_check_interval=%d"
 	    " -c client_min_messages=warning -c statement_timeout=%d",
 	    role == NULL ? "" : "-c role=", role == NULL ? "" : role,
-	    options->statement_ms);
+	    CLIENT_CHECK_MS, options->statement_ms);
 	if (bytes < 0 || (size_t)bytes >= sizeof(db->server_options))
 		log_panic("database.new", "the name of the role is too long");
 	return db;
