@@ -215,11 +215,12 @@ left join lateral (
 
 insert into waybill.trackers (id, easypost_id, created_at, updated_at,
     tracking_code, carrier, status, status_detail, mode, shipment_easypost_id,
-    shipment_id, signed_by, est_delivery_date, delivered_at, is_return,
+    shipment_id, signed_by, weight, est_delivery_date, delivered_at, is_return,
     finalized, public_url, carrier_detail, tracking_details, doc_updated_at,
     doc_richness, doc_digest, recorded_at)
 select m.tracker_id, m.tracker_key, m.created_at, m.updated_at, m.code,
     m.carrier, m.status, m.status_detail, m.mode, m.key, m.id, m.signed_by,
+    case when m.carrier <> 'USPS' and m.details is not null then m.weight end,
     case when m.details is not null then m.arrival end, m.delivered_at, false,
     m.status in ('delivered', 'failure', 'return_to_sender', 'cancelled'),
     m.public_url,
