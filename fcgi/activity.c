@@ -213,7 +213,8 @@ make_address(const struct request *rq, char text[ADDRESS_BYTES])
 	if (inet_ntop(family, bytes, text, INET6_ADDRSTRLEN) == NULL)
 		return false;
 	if (is_truncated)
-		(void)strcat(text, family == AF_INET ? "/24" : "/48");
+		(void)snprintf(text + strlen(text), sizeof("/48"), "%s",
+		    family == AF_INET ? "/24" : "/48"); /* fits */
 	return true;
 }
 
