@@ -292,6 +292,9 @@ activity_note(struct request *rq)
 	add_all(line, rq, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 	is_dropping =
 	    line->failed || !linefile_append(&file, line->data, line->len);
+	if (is_dropping)
+		scoreboard_counters(rq->service->scoreboard)
+		    ->activities_dropped += 1;
 	if (is_dropping && !was_dropping)
 		log_event(LOG_WARNING, "activity.dropped",
 		    LOG_TEXT("request_id", rq->id), LOG_TEXT("path", file.path),

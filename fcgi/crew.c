@@ -60,6 +60,12 @@ slot_of(const struct crew *crew, int i)
 	return scoreboard_slot(crew->options.scoreboard, i);
 }
 
+static struct counters *
+counters_of(const struct crew *crew)
+{
+	return scoreboard_counters(crew->options.scoreboard);
+}
+
 static void
 clear_slot(struct slot *slot)
 {
@@ -219,6 +225,7 @@ crew_start(struct crew *crew)
 		return false;
 	}
 	slot->pid = (int32_t)pid;
+	counters_of(crew)->workers_started += 1;
 	crew->members[i] = (struct member){
 		.pid = pid,
 		.started_ms = now_ms,
@@ -342,8 +349,10 @@ bury(struct crew *crew, int i, int status)
 	int64_t now_ms = clock_ms();
 
 	log_death(crew, i, status, now_ms - member->started_ms);
-	if (status != 0 && member->told_ms == 0 && !member->is_killed)
+	if (status != 0 && member->told_ms == 0 && !member->is_killed) {
+		counters_of(crew)->workers_crashed += 1;
 		look_at_death(crew, i, now_ms);
+	}
 	clear_slot(slot_of(crew, i));
 	*member = (struct member){ .pid = 0 };
 }
@@ -392,6 +401,7 @@ kill_late(struct crew *crew, int i, int64_t late_ms)
 	    LOG_NUMBER("age_ms", crew->options.pool->request_ms + late_ms),
 	    LOG_TEXT("reason", "past its deadline"));
 	member->is_killed = true;
+	counters_of(crew)->workers_killed += 1;
 	/* Cannot fail: it is our child, alive or not yet buried. */
 	(void)kill(member->pid, SIGKILL);
 }

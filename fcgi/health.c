@@ -291,7 +291,8 @@ static bool
 add_all(struct buf *out, struct request *rq)
 {
 	const struct report report = ask_database(rq);
-	long depth = spool_depth(rq->service->conf->spool_dir);
+	struct spool_survey spool;
+	bool is_known = spool_look(rq->service->conf->spool_dir, &spool);
 	bool is_complete;
 
 	(void)buf_addf(out,
@@ -299,16 +300,16 @@ add_all(struct buf *out, struct request *rq)
 	    "\"uptime_s\":%ld,\"recording\":%s,\"spool\":{\"depth\":",
 	    WAYBILL_VERSION, uptime_s(),
 	    rq->service->db == NULL ? "false" : "true");
-	if (depth < 0)
+	if (!is_known)
 		(void)buf_add_string(out, "null");
 	else
-		(void)buf_addf(out, "%ld", depth);
+		(void)buf_addf(out, "%ld", spool.records);
 	(void)buf_add_string(out, "},\"database\":{");
 	add_report(out, rq, &report);
 	(void)buf_add_string(out, "},");
 	is_complete = add_pools(out, rq);
 	return is_complete && find_obstacle(rq, &report) == NULL &&
-	    has_connections(rq, &report) && depth <= 0;
+	    has_connections(rq, &report) && spool.records == 0;
 }
 
 void

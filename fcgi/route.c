@@ -8,6 +8,7 @@
 #include "fcgi/route.h"
 #include "fcgi/guard.h"
 #include "fcgi/health.h"
+#include "fcgi/metrics.h"
 #include "fcgi/pattern.h"
 #include "fcgi/proxy.h"
 #include "fcgi/read.h"
@@ -171,11 +172,26 @@ static const struct route {
 	{ M_POST, "/shipments/batch-track", POOL_READ, GUARD_READ,  track_batch,     NULL },
 	{ M_READ, "/health",            POOL_READ,     GUARD_READ,  health_all,      NULL },
 	{ M_READ, "/health/database",   POOL_READ,     GUARD_READ,  health_database, NULL },
+	{ M_READ, "/metrics",           POOL_READ,     GUARD_READ,  metrics_handle,  NULL },
 	{ M_READ, "/livez",             POOL_READ,     GUARD_OPEN,  health_live,     NULL },
 	{ M_READ, "/readyz",            POOL_READ,     GUARD_OPEN,  health_ready,    NULL },
 };
 
 /* clang-format on */
+
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+
+const char *
+route_pattern(int line)
+{
+	return line < ROUTES ? routes[line].pattern : NULL;
+}
+
+enum pool_id
+route_pool(int line)
+{
+	return routes[line].pool;
+}
 
 /* The bit of the method, or 0 when it is none that we know. */
 static int
@@ -190,7 +206,7 @@ method_bit(const char *name)
 static const struct route *
 find_route(const char *path, struct pattern_argument *argument)
 {
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+	for (int i = 0; i < ROUTES; i++)
 		if (pattern_match(routes[i].pattern, path, argument))
 			return &routes[i];
 	return NULL;

@@ -10,4 +10,9 @@
  * the answer is complete. */
 void route_request(struct request *);
 
+/* The patterns of the table and the pools that serve them, 0 being the first
+ * line; NULL behind the last. */
+const char *route_pattern(int line);
+enum pool_id route_pool(int line);
+
 #endif

@@ -1,5 +1,6 @@
 /*
- * The scoreboard as a file: a header, then slots of one cache line each.
+ * The scoreboard as a file: a header, the counters, then slots of one cache line
+ * each.
  *
  * The supervisor makes a new file under the old name, so that workers orphaned
  * by a killed supervisor go on writing to theirs, and readers see the old file
@@ -21,11 +22,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	MAGIC = 0x57425342, /* "WBSB" */
-	LAYOUT = 2,         /* other numbers are other programs' files */
+	LAYOUT = 3,         /* other numbers are other programs' files */
 	LINE_BYTES = 64,    /* so that no two workers write to one line */
 	SLOTS_MAX = 2047,   /* twice what the configuration allows */
 };
@@ -37,6 +39,7 @@ struct header {
 	_Atomic int32_t slots;
 	_Atomic int32_t base;
 	_Atomic int32_t limit;
+	int64_t started_s;
 };
 
 union line {
@@ -44,10 +47,12 @@ union line {
 	struct slot slot;
 };
 
-/* lines[0] is the header, lines[i + 1] the slot i.  The mapping is always of
- * this size; the file behind it ends after its last slot. */
+/* The mapping is always of this size; the file behind it ends after its last
+ * slot. */
 struct scoreboard {
-	union line lines[SLOTS_MAX + 1];
+	union line first; /* the header */
+	_Alignas(LINE_BYTES) struct counters counters;
+	union line slots[SLOTS_MAX];
 };
 
 _Static_assert(sizeof(union line) == LINE_BYTES, "a slot is one line");
@@ -57,7 +62,8 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
 static size_t
 size_of(int slots)
 {
-	return ((size_t)slots + 1) * sizeof(union line);
+	return offsetof(struct scoreboard, slots) +
+	    (size_t)slots * sizeof(union line);
 }
 
 static void
@@ -104,7 +110,7 @@ take_over(const char *path, int slots)
 		return NULL;
 	board = map(fd, PROT_READ | PROT_WRITE);
 	if (board != NULL &&
-	    (board->lines[0].header.pid != getpid() ||
+	    (board->first.header.pid != getpid() ||
 		(scoreboard_slots(board) < slots &&
 		    posix_fallocate(fd, 0, (off_t)size_of(slots)) != 0))) {
 		scoreboard_close(board);
@@ -112,7 +118,7 @@ take_over(const char *path, int slots)
 	}
 	(void)close(fd); /* a mapping does not need it */
 	if (board != NULL && scoreboard_slots(board) < slots)
-		board->lines[0].header.slots = slots;
+		board->first.header.slots = slots;
 	return board;
 }
 
@@ -127,6 +133,7 @@ make(const char *path, int slots)
 			.layout = LAYOUT,
 			.pid = getpid(),
 			.slots = slots,
+			.started_s = (int64_t)time(NULL),
 		},
 	};
 	char *made;
@@ -172,7 +179,7 @@ scoreboard_open(const char *path)
 	board = map(fd, PROT_READ);
 	(void)close(fd); /* a mapping does not need it */
 	/* What a killed supervisor left behind says nothing about now. */
-	if (board != NULL && kill(board->lines[0].header.pid, 0) != 0 &&
+	if (board != NULL && kill(board->first.header.pid, 0) != 0 &&
 	    errno == ESRCH) {
 		scoreboard_close(board);
 		return NULL;
@@ -193,37 +200,52 @@ scoreboard_close(const struct scoreboard *board)
 int
 scoreboard_slots(const struct scoreboard *board)
 {
-	return board->lines[0].header.slots;
+	return board->first.header.slots;
 }
 
 struct slot *
 scoreboard_slot(struct scoreboard *board, int index)
 {
-	return &board->lines[index + 1].slot;
+	return &board->slots[index].slot;
+}
+
+struct counters *
+scoreboard_counters(struct scoreboard *board)
+{
+	return &board->counters;
+}
+
+const struct counters *
+scoreboard_read_counters(const struct scoreboard *board)
+{
+	return &board->counters;
 }
 
 void
 scoreboard_set_size(struct scoreboard *board, int base, int limit)
 {
-	board->lines[0].header.base = base;
-	board->lines[0].header.limit = limit;
+	board->first.header.base = base;
+	board->first.header.limit = limit;
 }
 
 struct scoreboard_sum
 scoreboard_sum(const struct scoreboard *board)
 {
-	const struct header *header = &board->lines[0].header;
+	const struct header *header = &board->first.header;
 	struct scoreboard_sum sum = {
+		.started_s = header->started_s,
 		.base = header->base,
 		.limit = header->limit,
 	};
 	int i;
 
 	for (i = 0; i < header->slots; i++) {
-		const struct slot *slot = &board->lines[i + 1].slot;
+		const struct slot *slot = &board->slots[i].slot;
 
 		sum.idle += slot->state == SLOT_IDLE;
 		sum.busy += slot->state == SLOT_BUSY;
+		sum.starting += slot->state == SLOT_STARTING;
+		sum.stopping += slot->state == SLOT_STOPPING;
 		sum.exporting +=
 		    slot->state == SLOT_BUSY && slot->is_exporting != 0;
 		sum.connected += slot->is_connected != 0;

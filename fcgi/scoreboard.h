@@ -1,5 +1,6 @@
 /*
- * Who is busy since when: shared memory, one slot a worker.
+ * Who is busy since when: shared memory, one slot a worker, and the counters of
+ * the pool.
  *
  * A file in the run directory, mapped by the supervisor of the pool and its
  * workers for writing and by the other pools for reading.  A slot is written by
@@ -9,6 +10,8 @@
  */
 #ifndef WAYBILL_SCOREBOARD_H
 #define WAYBILL_SCOREBOARD_H
+
+#include "fcgi/counters.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -50,12 +53,19 @@ void scoreboard_close(const struct scoreboard *);
 int scoreboard_slots(const struct scoreboard *);
 struct slot *scoreboard_slot(struct scoreboard *, int index);
 
-/* What /health tells of a pool. */
+/* The counters of the pool; they survive workers and slots. */
+struct counters *scoreboard_counters(struct scoreboard *);
+const struct counters *scoreboard_read_counters(const struct scoreboard *);
+
+/* What /health and /metrics tell of a pool. */
 struct scoreboard_sum {
+	int64_t started_s; /* of the supervisor, in seconds since 1970 */
 	int base;
 	int limit;
 	int idle;
 	int busy;
+	int starting;
+	int stopping;
 	int exporting;
 	int connected;
 	int64_t requests;

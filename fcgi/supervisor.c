@@ -14,6 +14,7 @@
 #include "fcgi/crew.h"
 #include "fcgi/growth.h"
 #include "fcgi/listen.h"
+#include "fcgi/route.h"
 #include "fcgi/scoreboard.h"
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -383,11 +384,26 @@ wait_for_something(struct supervisor *sv)
 		read_reports(sv);
 }
 
+static struct scoreboard *
+make_board(const struct supervisor *sv)
+{
+	const struct pool *pool = sv->start->pool;
+	/* Room for those that still answer while others replace them. */
+	struct scoreboard *board =
+	    scoreboard_create(sv->board_path, 2 * sv->growth.limit + 2);
+	const char *pattern;
+
+	scoreboard_set_size(board, sv->growth.base, sv->growth.limit);
+	for (int i = 0; (pattern = route_pattern(i)) != NULL; i++)
+		if (route_pool(i) == pool_id(pool))
+			counters_add_route(scoreboard_counters(board), pattern);
+	return board;
+}
+
 static void
 prepare(struct supervisor *sv, const struct supervisor_start *start)
 {
 	const char *path = start->socket_path;
-	struct scoreboard *board;
 
 	sv->start = start;
 	sv->growth.base = pool_base(start->pool, start->conf);
@@ -400,14 +416,11 @@ prepare(struct supervisor *sv, const struct supervisor_start *start)
 	open_signals(sv);
 	if (pipe2(sv->report_fds, O_NONBLOCK | O_CLOEXEC) != 0)
 		log_fatal("supervisor.pipe", strerror(errno));
-	/* Room for those that still answer while others replace them. */
 	sv->board_path = pool_scoreboard_path(start->pool, start->conf);
-	board = scoreboard_create(sv->board_path, 2 * sv->growth.limit + 2);
-	scoreboard_set_size(board, sv->growth.base, sv->growth.limit);
 	sv->crew = crew_new(&(struct crew_options){
 	    .conf = start->conf,
 	    .pool = start->pool,
-	    .scoreboard = board,
+	    .scoreboard = make_board(sv),
 	    .listen_fd = sv->listen.fd,
 	    .report_fd = sv->report_fds[1],
 	});

@@ -7,6 +7,8 @@
  * an unsigned event unless the operator asked for it and set no secret.
  */
 #include "fcgi/webhook.h"
+#include "fcgi/counters.h"
+#include "fcgi/event.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "shared/clock.h"
@@ -178,34 +180,59 @@ answer_from_spool(struct request *rq)
 	    RETRY_S);
 }
 
-void
-webhook_handle(struct request *rq, const void *unused)
+/* What became of it, a word of counters_event_results; NULL when it was no
+ * delivery at all. */
+static const char *
+receive(struct request *rq, struct receipt *receipt)
 {
-	struct receipt receipt = { "", "" };
-
-	(void)unused;
 	if (!check_head(rq))
-		return;
+		return rq->status == 401 ? "unauthorized" : NULL;
 	if (!request_read_body(rq, BODY_MAX)) {
 		response_refuse(rq, 400, "BODY.INCOMPLETE", NULL,
 		    "The body did not come as long as Content-Length says.");
-		return;
+		return NULL;
 	}
 	if (!check_signature(rq))
-		return;
-	if (record(rq, &receipt) != DB_OK) {
+		return "unauthorized";
+	if (record(rq, receipt) != DB_OK) {
 		answer_from_spool(rq);
-		return;
+		return rq->status == 200 ? "spooled" : "lost";
 	}
 	log_event(LOG_INFO, "webhook", LOG_TEXT("request_id", rq->id),
-	    LOG_TEXT("event_id", receipt.event_id),
-	    LOG_TEXT("outcome", receipt.outcome));
-	if (strcmp(receipt.outcome, "applied") == 0 ||
-	    strcmp(receipt.outcome, "kept") == 0 ||
-	    strcmp(receipt.outcome, "duplicate") == 0)
+	    LOG_TEXT("event_id", receipt->event_id),
+	    LOG_TEXT("outcome", receipt->outcome));
+	if (strcmp(receipt->outcome, "applied") == 0 ||
+	    strcmp(receipt->outcome, "kept") == 0 ||
+	    strcmp(receipt->outcome, "duplicate") == 0)
 		answer_processed(rq);
 	else
 		response_refuse(rq, 400, "EVENT.INVALID", NULL,
 		    "The body is no event: a JSON object with an id that "
 		    "begins with evt_.");
+	return receipt->outcome;
+}
+
+/* A type is believed only of what was signed. */
+static void
+count(const struct request *rq, const char *result)
+{
+	bool is_believed = strcmp(result, "unauthorized") != 0;
+
+	counters_note_event(scoreboard_counters(rq->service->scoreboard),
+	    is_believed ? event_type(rq->body.data, rq->body.len) : EVENT_OTHER,
+	    result);
+}
+
+void
+webhook_handle(struct request *rq, const void *unused)
+{
+	struct receipt receipt = { "", "" };
+	const char *result;
+
+	(void)unused;
+	result = receive(rq, &receipt);
+	if (result == NULL)
+		return;
+	request_finish(rq); /* nobody waits for the rest */
+	count(rq, result);
 }

@@ -10,6 +10,7 @@
 #include "fcgi/worker.h"
 
 #include "fcgi/activity.h"
+#include "fcgi/counters.h"
 #include "fcgi/request.h"
 #include "fcgi/response.h"
 #include "fcgi/route.h"
@@ -128,6 +129,9 @@ make_service(const struct worker_start *start)
 	if (pool_id(start->pool) == POOL_UPSTREAM)
 		service.easypost = easypost_new(
 		    conf->easypost_api_base, conf->easypost_ca_file);
+	if (service.easypost != NULL)
+		easypost_observe(service.easypost, counters_note_upstream,
+		    scoreboard_counters(start->scoreboard));
 }
 
 /* Different for each worker, so that not all of them retire at once. */
@@ -150,6 +154,19 @@ report_when_nobody_is_idle(const struct worker_start *start)
 }
 
 static void
+count(const struct request *rq)
+{
+	counters_note_request(scoreboard_counters(service.scoreboard),
+	    &(struct counters_request){
+		.route = rq->route,
+		.method = rq->method,
+		.status = rq->status,
+		.total_us = rq->total_us,
+		.database_us = rq->database_us,
+	    });
+}
+
+static void
 serve(struct request *rq)
 {
 	route_request(rq);
@@ -157,6 +174,7 @@ serve(struct request *rq)
 		response_refuse(
 		    rq, 500, "INTERNAL", NULL, "No answer was made.");
 	request_end(rq);
+	count(rq);
 	activity_note(rq);
 	request_forget(rq);
 }

@@ -35,6 +35,8 @@ struct easypost {
 	CURL *fresh;
 	char error[CURL_ERROR_SIZE];
 	int64_t spent_us;
+	easypost_observer *observer; /* NULL: nobody is told */
+	void *observer_context;
 };
 
 /* One request under way. */
@@ -391,11 +393,24 @@ easypost_send(struct easypost *easypost, const struct easypost_request *request,
 {
 	int64_t started_us = clock_us();
 	enum easypost_result result;
+	int64_t took_us;
 
 	easypost_answer_reset(answer);
 	result = exchange_once(easypost, request, answer);
-	easypost->spent_us += clock_us() - started_us;
+	took_us = clock_us() - started_us;
+	easypost->spent_us += took_us;
+	if (easypost->observer != NULL)
+		easypost->observer(easypost->observer_context, result,
+		    answer->status, took_us);
 	return result;
+}
+
+void
+easypost_observe(
+    struct easypost *easypost, easypost_observer *observer, void *context)
+{
+	easypost->observer = observer;
+	easypost->observer_context = context;
 }
 
 struct easypost *

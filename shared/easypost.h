@@ -76,6 +76,12 @@ enum easypost_result easypost_send(struct easypost *,
     const struct easypost_request *, struct easypost_answer *)
     __attribute__((warn_unused_result));
 
+/* Told of every call when it is over: the status of an answer, else 0, and the
+ * microseconds that it took. */
+typedef void easypost_observer(
+    void *context, enum easypost_result, int status, int64_t took_us);
+void easypost_observe(struct easypost *, easypost_observer *, void *context);
+
 /* The first header of this name (any case), or NULL. */
 const char *easypost_header(const struct easypost_answer *, const char *name);
 

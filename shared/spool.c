@@ -167,18 +167,16 @@ list(int top, const char *name, void (*each)(void *, const char *),
 	return errno == 0;
 }
 
-struct count {
-	long files;
-	long bytes;
-};
-
 static void
 count_one(void *context, const char *name)
 {
-	struct count *count = context;
+	struct spool_survey *survey = context;
+	int64_t us = strtoll(name, NULL, 10); /* a name begins with its time */
 
-	count->files++;
-	count->bytes += size_of_name(name);
+	survey->records++;
+	survey->bytes += size_of_name(name);
+	if (survey->oldest_us == 0 || us < survey->oldest_us)
+		survey->oldest_us = us;
 }
 
 /* Brings `usage` up to date unless it was counted a moment ago. */
@@ -186,7 +184,7 @@ static bool
 measure_usage(int top)
 {
 	int64_t begin_ms = clock_ms();
-	struct count count = { 0 };
+	struct spool_survey count = { 0 };
 	int64_t took_ms;
 	struct stat st;
 
@@ -201,7 +199,7 @@ measure_usage(int top)
 	usage.device = st.st_dev;
 	usage.inode = st.st_ino;
 	usage.valid_until_ms = begin_ms + COUNT_KEEP_MS + took_ms * COUNT_SHARE;
-	usage.files = count.files;
+	usage.files = count.records;
 	usage.bytes = count.bytes;
 	return true;
 }
@@ -242,19 +240,19 @@ spool_has_room(
 	return is_good;
 }
 
-long
-spool_depth(const char *dir)
+bool
+spool_look(const char *dir, struct spool_survey *survey)
 {
-	struct count count = { 0 };
 	int top = open_directory(AT_FDCWD, dir);
 	bool is_counted;
 
+	*survey = (struct spool_survey){ 0 };
 	if (top < 0)
-		return -1;
-	is_counted = list(top, "new", count_one, &count);
+		return false;
+	is_counted = list(top, "new", count_one, survey);
 	close_quietly(top);
 	/* Never used: it has no new/ yet. */
-	return is_counted || errno == ENOENT ? count.files : -1;
+	return is_counted || errno == ENOENT;
 }
 
 /*

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum spool_kind { SPOOL_ANSWER, SPOOL_WEBHOOK };
 
@@ -58,7 +59,15 @@ typedef enum spool_verdict spool_function(
 bool spool_drain(const char *dir, spool_function *apply, void *context,
     int *done) __attribute__((warn_unused_result));
 
-/* How many records wait in new/; -1 with errno when that cannot be known. */
-long spool_depth(const char *dir);
+/* What waits in new/. */
+struct spool_survey {
+	long records;
+	long bytes;
+	int64_t oldest_us; /* when it was kept, since 1970; 0: there is none */
+};
+
+/* False with errno when that cannot be known. */
+bool spool_look(const char *dir, struct spool_survey *)
+    __attribute__((warn_unused_result));
 
 #endif
