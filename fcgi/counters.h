@@ -73,9 +73,9 @@ struct counters_request {
 
 void counters_note_request(struct counters *, const struct counters_request *);
 
-/* easypost_observer: one call to EasyPost. */
+/* easypost_observer, whose context are the counters: one call to EasyPost. */
 void counters_note_upstream(
-    void *counters, enum easypost_result, int status, int64_t took_us);
+    void *context, enum easypost_result, int status, int64_t took_us);
 
 /* One webhook: its type as event_type() tells, and what became of it, a word of
  * counters_event_results. */
