@@ -3,9 +3,7 @@
 import math
 import os
 import re
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
@@ -303,16 +301,6 @@ def test_what_the_database_knows(stack, db):
             "select count(*) from webhook_events where state = 'failed'")
     finally:
         db("delete from jobs where kind = 'test'")
-
-
-def test_promtool_agrees(client):
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed")
-    done = subprocess.run([promtool, "check", "metrics"], capture_output=True,
-                          input=client.get("/metrics").content, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == b""
 
 
 # --- what breaks ---------------------------------------------------------------------

@@ -1,12 +1,16 @@
 #!/usr/bin/python3
-"""`make accept`: the official client for Node.js and curl against a stack.
+"""`make accept`: the official client for Node.js, curl and Prometheus' own
+judge of metrics against a stack.
 
-Needs npm and the network, therefore not a part of `make test`.  The client is
-installed into a directory that is gone afterwards.
+Needs npm, apt and the network, therefore not a part of `make test`.  What is
+fetched goes into a directory that is gone afterwards: of Debian's package
+prometheus one program is wanted, and none of its services.
 """
 
+import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,6 +54,29 @@ def check_curl(stack, key, name):
         print(f"ok  curl, {kind}, {name}")
 
 
+def fetch_promtool(directory):
+    """Its path: the one of this machine, or out of the package."""
+    found = shutil.which("promtool")
+    if found:
+        return found
+    subprocess.run(["apt-get", "download", "-q", "prometheus"], check=True,
+                   cwd=directory, stdout=subprocess.DEVNULL)
+    [package] = glob.glob(os.path.join(directory, "prometheus_*.deb"))
+    subprocess.run(["dpkg-deb", "--extract", package, directory], check=True)
+    return os.path.join(directory, "usr", "bin", "promtool")
+
+
+def check_metrics(stack, promtool):
+    """Names, types and words as Prometheus wants them."""
+    status, body = curl(stack, "--oauth2-bearer", stack.key,
+                        stack.url + "/metrics")
+    assert status == 200, (status, body)
+    done = subprocess.run([promtool, "check", "metrics"], check=False,
+                          input=body, text=True, capture_output=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    print("ok  promtool check metrics")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="waybill-accept-") as directory:
         subprocess.run(["npm", "install", "--silent", "--no-save",
@@ -66,6 +93,7 @@ def main():
                 return done.returncode
             check_curl(stack, stack.key, "gateway key")
             check_curl(stack, easypost, "EasyPost key")
+            check_metrics(stack, fetch_promtool(directory))
     return 0
 
 
