@@ -142,11 +142,9 @@ resource_id_of(const struct request *rq)
  * The line.
  */
 
-static void
-add_name(struct buf *line, const char *name)
-{
-	(void)buf_addf(line, ",\"%s\":", name);
-}
+/* Names come with their comma, quotes and colon: formatting would take longer
+ * than all the rest. */
+#define NAME(name) ",\"" name "\":"
 
 /* Text from anywhere, at most `max` bytes of it; nothing for NULL. */
 static void
@@ -160,7 +158,7 @@ add_text(struct buf *line, const char *name, const char *text, size_t max)
 	if (text[bytes] != '\0') /* not in the middle of a character */
 		while (bytes > 0 && ((unsigned char)text[bytes] & 0xc0) == 0x80)
 			bytes--;
-	add_name(line, name);
+	(void)buf_add_string(line, name);
 	(void)row_string(line, text, bytes);
 }
 
@@ -170,14 +168,6 @@ add_masked(struct buf *line, const struct request *rq, const char *name,
 {
 	if (text != NULL)
 		add_text(line, name, mask_keys(rq->arena, text), max);
-}
-
-static void
-add_time(struct buf *line, const char *name, int64_t us)
-{
-	add_name(line, name);
-	(void)buf_addf(
-	    line, "%lld.%03d", (long long)(us / 1000), (int)(us % 1000));
 }
 
 /* As waybill.uuid_generate_v7(): ordered by time, the rest random. */
@@ -219,20 +209,35 @@ make_address(const struct request *rq, char text[ADDRESS_BYTES])
 }
 
 static void
-add_metadata(struct buf *line, const struct request *rq)
+add_numbers(struct buf *line, const struct request *rq)
 {
-	(void)buf_addf(line, ",\"extra_metadata\":{\"pool\":\"%s\"",
-	    rq->service->pool->name);
+	(void)buf_addf(line,
+	    NAME("bytes") "%zu" NAME("database_ms") "%lld.%03d" NAME(
+		"upstream_ms") "%lld.%03d}" NAME("status_code") "%d" NAME("resp"
+									  "onse"
+									  "_tim"
+									  "e_"
+									  "ms") "%lld.%03d}",
+	    rq->bytes, (long long)(rq->database_us / 1000),
+	    (int)(rq->database_us % 1000), (long long)(rq->upstream_us / 1000),
+	    (int)(rq->upstream_us % 1000), rq->status,
+	    (long long)(rq->total_us / 1000), (int)(rq->total_us % 1000));
+}
+
+/* The end of the line: the metadata and the numbers beside it. */
+static void
+add_end(struct buf *line, const struct request *rq)
+{
+	(void)buf_add_string(line, NAME("extra_metadata") "{\"pool\":\"");
+	(void)buf_add_string(line, rq->service->pool->name);
+	(void)buf_add_byte(line, '"');
 	if (rq->caller.kind != CALLER_NOBODY)
-		add_text(line, "mode",
+		add_text(line, NAME("mode"),
 		    rq->caller.is_test ? "test" : "production", METHOD_MAX);
-	add_text(line, "route", rq->route, ENDPOINT_MAX);
-	(void)buf_addf(line, ",\"bytes\":%zu", rq->bytes);
-	add_time(line, "database_ms", rq->database_us);
-	add_time(line, "upstream_ms", rq->upstream_us);
+	add_text(line, NAME("route"), rq->route, ENDPOINT_MAX);
 	if (rq->is_client_gone)
-		(void)buf_add_string(line, ",\"client_gone\":true");
-	(void)buf_add_byte(line, '}');
+		(void)buf_add_string(line, NAME("client_gone") "true");
+	add_numbers(line, rq);
 }
 
 static void
@@ -243,25 +248,22 @@ add_all(struct buf *line, const struct request *rq, int64_t now_us)
 	char uuid[UUID_BYTES];
 
 	make_uuid(now_us, uuid);
-	(void)buf_addf(line, "{\"id\":\"%s\",\"timestamp\":%lld.%06d", uuid,
-	    (long long)(began_us / 1000000), (int)(began_us % 1000000));
-	add_text(line, "user_id", request_caller(rq), UUID_BYTES);
-	add_text(line, "action", action_of(rq), METHOD_MAX);
-	add_text(line, "resource", resource_of(rq), RESOURCE_MAX);
+	(void)buf_addf(line, "{\"id\":\"%s\"" NAME("timestamp") "%lld.%06d",
+	    uuid, (long long)(began_us / 1000000), (int)(began_us % 1000000));
+	add_text(line, NAME("user_id"), request_caller(rq), UUID_BYTES);
+	add_text(line, NAME("action"), action_of(rq), METHOD_MAX);
+	add_text(line, NAME("resource"), resource_of(rq), RESOURCE_MAX);
 	add_masked(
-	    line, rq, "resource_id", resource_id_of(rq), RESOURCE_ID_MAX);
-	add_text(line, "method", rq->method, METHOD_MAX);
-	add_masked(line, rq, "endpoint", rq->path, ENDPOINT_MAX);
-	add_masked(line, rq, "user_agent",
+	    line, rq, NAME("resource_id"), resource_id_of(rq), RESOURCE_ID_MAX);
+	add_text(line, NAME("method"), rq->method, METHOD_MAX);
+	add_masked(line, rq, NAME("endpoint"), rq->path, ENDPOINT_MAX);
+	add_masked(line, rq, NAME("user_agent"),
 	    request_header(rq, "HTTP_USER_AGENT"), USER_AGENT_MAX);
 	if (make_address(rq, address))
-		add_text(line, "ip_address", address, ADDRESS_BYTES);
-	(void)buf_addf(line, ",\"status_code\":%d", rq->status);
-	add_time(line, "response_time_ms", rq->total_us);
-	add_text(line, "error_message", rq->error_code, RESOURCE_ID_MAX);
-	add_text(line, "request_id", rq->id, RESOURCE_ID_MAX);
-	add_metadata(line, rq);
-	(void)buf_add_byte(line, '}');
+		add_text(line, NAME("ip_address"), address, ADDRESS_BYTES);
+	add_text(line, NAME("error_message"), rq->error_code, RESOURCE_ID_MAX);
+	add_text(line, NAME("request_id"), rq->id, RESOURCE_ID_MAX);
+	add_end(line, rq);
 }
 
 /* The worker's, so that its memory is used again. */
