@@ -1,10 +1,12 @@
 /*
- * waybill-fcgi [-c FILE] [-l SOCKET] [-t] POOL: the supervisor of one pool.
+ * waybill-fcgi [-c FILE] [-l SOCKET] [-t] POOL: the supervisor of one pool;
+ * waybill-fcgi -r: the table of routes.
  *
  * Reads the command line and the configuration, and gives the rest of its life
  * to supervisor_run().
  */
 #include "fcgi/pool.h"
+#include "fcgi/route.h"
 #include "fcgi/supervisor.h"
 #include "shared/buf.h"
 #include "shared/conf.h"
@@ -24,6 +26,7 @@ struct arguments {
 	const char *socket_path;
 	const struct pool *pool;
 	bool is_test;
+	bool is_list;
 };
 
 static bool
@@ -31,11 +34,13 @@ read_arguments(struct arguments *arguments, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:l:t")) != -1) {
+	while ((option = getopt(argc, argv, "c:l:rt")) != -1) {
 		if (option == 'c')
 			arguments->file = optarg;
 		else if (option == 'l')
 			arguments->socket_path = optarg;
+		else if (option == 'r')
+			arguments->is_list = true;
 		else if (option == 't')
 			arguments->is_test = true;
 		else
@@ -45,7 +50,7 @@ read_arguments(struct arguments *arguments, int argc, char **argv)
 		arguments->pool = pool_find(argv[optind]);
 	if (arguments->file == NULL && access(default_file, F_OK) == 0)
 		arguments->file = default_file;
-	return arguments->pool != NULL;
+	return arguments->is_list ? optind == argc : arguments->pool != NULL;
 }
 
 static int
@@ -53,15 +58,24 @@ tell_usage(void)
 {
 	(void)fprintf(stderr,
 	    "usage: waybill-fcgi [-c FILE] [-l SOCKET] [-t] "
-	    "read|webhook|upstream\n\n"
+	    "read|webhook|upstream\n"
+	    "       waybill-fcgi -r\n\n"
 	    "Runs one pool of workers until SIGTERM; SIGHUP reloads.\n"
 	    "  -c FILE    the configuration; %s\n"
 	    "  -l SOCKET  listen there; else on systemd's socket, or on\n"
 	    "             POOL.sock in WAYBILL_RUN_DIR\n"
+	    "  -r         only list the routes: path, pool, scope and methods\n"
 	    "  -t         only test the configuration: exit status 0, or 1 and "
 	    "why not\n",
 	    default_file);
 	return USAGE;
+}
+
+static int
+list_routes(void)
+{
+	route_print(stdout);
+	return fclose(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int
@@ -74,6 +88,8 @@ main(int argc, char **argv)
 
 	if (!read_arguments(&arguments, argc, argv))
 		return tell_usage();
+	if (arguments.is_list)
+		return list_routes();
 	(void)snprintf(
 	    name, sizeof(name), "waybill-%s", arguments.pool->name); /* fits */
 	log_set_name(name);

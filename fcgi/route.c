@@ -35,7 +35,10 @@ enum {
 static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH",
 	"DELETE", "OPTIONS" };
 
-enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
+enum {
+	METHODS = sizeof(methods) / sizeof(methods[0]),
+	METHODS_BYTES = 64, /* all of them with commas have 47 */
+};
 
 /* The parameters of a list begin with the same four (list.h).  Of a filter: its
  * condition, and when one plan will do for all of its values (parameter.h). */
@@ -212,21 +215,30 @@ find_route(const char *path, struct pattern_argument *argument)
 	return NULL;
 }
 
+/* "GET, HEAD" */
 static void
-refuse_method(struct request *rq, const struct route *route)
+list_methods(const struct route *route, char list[METHODS_BYTES])
 {
-	char allowed[64] = "";
-	char message[128];
-	const struct request_header allow = { "Allow", allowed };
 	size_t length = 0;
 
+	*list = '\0';
 	for (int i = 0; i < METHODS; i++) {
 		if ((route->methods & 1 << i) == 0)
 			continue;
-		(void)snprintf(allowed + length, sizeof(allowed) - length,
-		    "%s%s", length == 0 ? "" : ", ", methods[i]);
-		length = strlen(allowed);
+		(void)snprintf(list + length, METHODS_BYTES - length, "%s%s",
+		    length == 0 ? "" : ", ", methods[i]);
+		length = strlen(list);
 	}
+}
+
+static void
+refuse_method(struct request *rq, const struct route *route)
+{
+	char allowed[METHODS_BYTES];
+	char message[128];
+	const struct request_header allow = { "Allow", allowed };
+
+	list_methods(route, allowed);
 	(void)snprintf(message, sizeof(message),
 	    "This method is not allowed here; allowed: %s.", allowed);
 	response_refuse_with(rq,
@@ -281,4 +293,25 @@ route_request(struct request *rq)
 	route = choose_route(rq);
 	if (route != NULL && guard_admit(rq, route->scope))
 		route->handle(rq, route->data);
+}
+
+void
+route_print(FILE *out)
+{
+	static const char *const scopes[] = {
+		/* clang-format off */
+		[GUARD_OPEN]  = "none",
+		[GUARD_READ]  = "read",
+		[GUARD_WRITE] = "write",
+		[GUARD_ADMIN] = "admin",
+		[GUARD_PROXY] = "proxy",
+		/* clang-format on */
+	};
+	char list[METHODS_BYTES];
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		list_methods(&routes[i], list);
+		(void)fprintf(out, "%s\t%s\t%s\t%s\n", routes[i].pattern,
+		    pools[routes[i].pool].name, scopes[routes[i].scope], list);
+	}
 }
