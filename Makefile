@@ -26,7 +26,7 @@ SHARED = $(patsubst %.c,$(BUILD)/%.o,$(wildcard shared/*.c))
 FCGI = $(patsubst %.c,$(BUILD)/%.o,$(wildcard fcgi/*.c))
 CTL = $(patsubst %.c,$(BUILD)/%.o,$(wildcard ctl/*.c))
 
-all: $(BUILD)/waybill-fcgi $(BUILD)/waybill
+all: $(BUILD)/waybill-fcgi $(BUILD)/waybill web
 	@:
 
 $(BUILD)/waybill-fcgi: $(FCGI) $(SHARED)
@@ -43,6 +43,20 @@ $(BUILD)/%.o: %.c Makefile VERSION
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(SHARED:.o=.d) $(FCGI:.o=.d) $(CTL:.o=.d)
+
+# What nginx serves by itself, in one directory, the same for every build.
+WEB = $(patsubst %,build/%,$(wildcard web/docs/*)) build/web/openapi.json
+
+web: $(WEB)
+
+build/web/openapi.json: web/openapi.yaml web/build_openapi.py VERSION
+	@mkdir -p $(@D)
+	@echo build $@
+	@$(PYTHON) web/build_openapi.py $< $(VERSION) $@
+
+build/web/docs/%: web/docs/%
+	@mkdir -p $(@D)
+	@cp $< $@
 
 # --- try it -------------------------------------------------------------------
 
@@ -223,6 +237,10 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/
 	install -m 644 systemd/tmpfiles.d/waybill.conf \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/
+	install -d $(DESTDIR)$(PREFIX)/share/waybill/web/docs
+	install -m 644 build/web/openapi.json $(DESTDIR)$(PREFIX)/share/waybill/web/
+	install -m 644 $(wildcard web/docs/*) \
+		$(DESTDIR)$(PREFIX)/share/waybill/web/docs/
 	# What somebody may have changed is not overwritten.
 	test -e $(DESTDIR)$(SYSCONFDIR)/waybill/waybill.conf || \
 		sed 's,^#WAYBILL_SQL_DIR=/usr/share,WAYBILL_SQL_DIR=$(PREFIX)/share,' \
@@ -236,11 +254,12 @@ install: all
 		-e 's,@CERTIFICATE@,$(CERTIFICATE),' -e 's,@KEY@,$(KEY),' \
 		-e 's,@RUN_DIR@,/run/waybill,' -e 's,@LOG_DIR@,/var/log/nginx,' \
 		-e 's,@SNIPPET_DIR@,$(SYSCONFDIR)/nginx/snippets,' \
+		-e 's,@WEB_DIR@,$(PREFIX)/share/waybill/web,' \
 		nginx/waybill.conf.in >$(NGINX)/sites-available/waybill
 
 clean:
 	rm -rf build build-asan
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all run test test-asan unit accept bench packages check checks install clean
+.PHONY: all web run test test-asan unit accept bench packages check checks install clean
 .PRECIOUS: $(BUILD)/%.o

@@ -12,6 +12,8 @@ from env.process import Failed, Process, run
 
 SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))), "nginx")
+# The same for every build: no program is in it.
+WEB = os.path.join(os.path.dirname(SHIPPED), "build", "web")
 ADDRESS = "127.0.0.1"
 
 
@@ -68,6 +70,7 @@ class Nginx:
             "TEMP_DIR": os.path.join(self.directory, "temp"),
             "NGINX_DIR": self.directory,
             "SNIPPET_DIR": self.directory,
+            "WEB_DIR": WEB,
             "LISTEN": f"{ADDRESS}:{self.port}",
             "LISTEN6": None,
             "SERVER_NAME": "localhost",

@@ -24,7 +24,8 @@ postgresql: the database
 openssl: a certificate for this machine
 ca-certificates: to know EasyPost by its own
 curl: the requests that make run prints
-python3: starts and stops everything"
+python3: starts and stops everything
+python3-yaml: the contract is written in YAML"
 
 test="clang-format: the layout of the C files
 clang-tidy: their analysis
