@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+import contract
 import traces
 from env import stack as environment
 from fixtures import *  # noqa: F401,F403: the tests' own
@@ -24,6 +25,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     environment.use_build(config.getoption("--build"))
+    environment.observers.append(contract.look)
 
 
 @pytest.fixture(scope="session")
@@ -76,26 +78,45 @@ def pytest_runtest_makereport(item, call):
                     text[-LOG_BYTES_MAX:].decode("utf-8", "replace")))
 
 
-# --- what no log may hold --------------------------------------------------------
+# --- what no log may hold, and what no test saw ------------------------------------
+
+
+def is_whole(session):
+    """Whether all tests ran, and passed: then all of the contract was seen."""
+    config = session.config
+    options = config.option
+    return (session.exitstatus == 0
+            and [os.path.abspath(word) for word in config.args]
+            == [os.path.dirname(os.path.abspath(__file__))]
+            and not (options.keyword or options.markexpr or options.deselect
+                     or options.collectonly
+                     or getattr(options, "lf", False)))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     """With pytest-xdist each worker judges its own stacks and tells."""
-    if environment.troubles and session.exitstatus == 0:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    seen = contract.contract().seen
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["troubles"] = environment.troubles
+        session.config.workeroutput["seen"] = sorted(seen)
+    elif is_whole(session):
+        environment.troubles.extend(
+            f"in the contract, and seen by no test: {key}"
+            for key in contract.unseen(seen))
+    if environment.troubles and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    environment.troubles.extend(
-        getattr(node, "workeroutput", {}).get("troubles", []))
+    output = getattr(node, "workeroutput", {})
+    environment.troubles.extend(output.get("troubles", []))
+    contract.contract().seen.update(output.get("seen", []))
 
 
 def pytest_terminal_summary(terminalreporter):
     if environment.troubles:
-        terminalreporter.section("what no log may hold", red=True)
+        terminalreporter.section("what no run may leave", red=True)
         for line in environment.troubles[:50]:
             terminalreporter.line(line)

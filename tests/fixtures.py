@@ -4,10 +4,19 @@ import os
 
 import pytest
 
+import contract
 import traces
 from env import stack as environment
 from env.stack import Stack
 from helpers import Client, Database, Simulator
+
+
+@pytest.fixture(autouse=True)
+def contract_kept():
+    """Every answer that a test got is one that the contract has."""
+    yield
+    wrong = contract.take_wrong()
+    assert not wrong, "\n".join(wrong[:10])
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ import uuid
 import psycopg2
 import requests
 
+import contract
 from env.wait import wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -71,7 +72,11 @@ class Client:
             options["data"] = compact(options.pop("document"))
             options.setdefault("headers", {})
             options["headers"].setdefault("Content-Type", "application/json")
-        return self.session.request(method, self.stack.url + path, **options)
+        got = self.session.request(method, self.stack.url + path, **options)
+        if not options.get("stream"):
+            contract.look(method, path, got.status_code, got.headers,
+                          got.content)
+        return got
 
     def get(self, path, **options):
         return self("GET", path, **options)
@@ -129,7 +134,10 @@ def send(stack, method, target, headers=None, body=None, *, timeout=20):
         head.append("Connection: close")
         text = "\r\n".join(head) + "\r\n\r\n"
         wire.sendall(text.encode("latin-1") + (body or b""))
-        return read_answer(wire, method)
+        got = read_answer(wire, method)
+        contract.look(method, target, got.status_code, got.headers,
+                      got.content)
+        return got
     finally:
         wire.close()
 
@@ -145,9 +153,12 @@ def send_bytes(stack, data, *, method="GET", timeout=20, half_close=False):
                 wire.unwrap()
             return None
         try:
-            return read_answer(wire, method)
+            got = read_answer(wire, method)
         except (http.client.HTTPException, OSError):
             return None
+        contract.look_at_bytes(data, got.status_code, got.headers,
+                               got.content)
+        return got
     finally:
         wire.close()
 

@@ -875,9 +875,9 @@ def test_a_large_list_leaves_no_worker_large(own, own_db):
     if "asan" in own.build:
         pytest.skip("sanitizers take memory of their own")
     mark = unique("large_")
-    own_db("insert into shipments (easypost_id, mode, reference, from_address) "
-           "select 'shp_' || %s || g, 'test', %s, "
-           "json_build_object('name', repeat('n', 250000)) "
+    own_db("insert into shipments (easypost_id, mode, reference, "
+           "extra_metadata) select 'shp_' || %s || g, 'test', %s, "
+           "jsonb_build_object('note', repeat('n', 250000)) "
            "from generate_series(1, 50) g", mark, mark)
     client = Client(own, own.key)
     got = client.get(f"/db/shipments?limit=500&reference={mark}")

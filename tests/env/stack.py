@@ -368,7 +368,10 @@ class Stack:
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read())
+            body = answer.read()
+            for look in observers:
+                look(method, path, answer.status, answer.headers, body)
+            return Answer(answer.status, answer.headers, body)
         finally:
             connection.close()
 
@@ -436,6 +439,9 @@ class Stack:
 # stopped.
 running = []
 troubles = []
+
+# Called with each answer: method, path, status, headers, body.
+observers = []
 
 # What --build chose; a stack of a test need not know.
 default_build = "build"
