@@ -89,11 +89,15 @@ def add_refusals(operation, document):
            for status, codes in sorted(by_status.items())}}
 
 
-def add_request_id(operation):
-    reference = {"$ref": "#/components/headers/X-Request-Id"}
+def add_headers(operation):
+    """Those that every answer has."""
+    names = ["X-Request-Id"]
+    if not operation.get("x-static"):
+        names.append("Server-Timing")
+    common = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     operation["responses"] = {
-        status: {**response, "headers": {
-            **response.get("headers", {}), "X-Request-Id": reference}}
+        status: {**response,
+                 "headers": {**response.get("headers", {}), **common}}
         for status, response in operation["responses"].items()}
 
 
@@ -119,7 +123,7 @@ def build(source, version):
         for verb in VERBS:
             if verb in item:
                 add_refusals(item[verb], document)
-                add_request_id(item[verb])
+                add_headers(item[verb])
     document["x-any-request"] = codes_of(
         ["any", "NOT_FOUND", "METHOD.NOT_ALLOWED"], document)
     del document["x-error-groups"], document["x-envelopes"]
