@@ -103,7 +103,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
-# The official client for Node.js, promtool; needs npm, apt and the network.
+# Linters of the contract, promtool, and the official client for Node.js; needs
+# npm, apt and the network.
 accept: packages
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(PYTHON) tests/accept/run.py

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""`make accept`: the official client for Node.js, curl and Prometheus' own
-judge of metrics against a stack.
+"""`make accept`: what others wrote judges us: two linters the contract, the
+official client for Node.js, curl and Prometheus' own judge of metrics a stack.
 
-Needs npm, apt and the network, therefore not a part of `make test`.  What is
-fetched goes into a directory that is gone afterwards: of Debian's package
-prometheus one program is wanted, and none of its services.
+Needs npm, apt and the network, therefore not a part of `make test`.  What
+package.json names is installed into a directory that is gone afterwards; of
+Debian's package prometheus one program is wanted, and none of its services.
 """
 
 import glob
@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 from env.stack import Stack  # noqa: E402: the path comes first
+from contract import SERVED  # noqa: E402
 from helpers import setting  # noqa: E402
 
 SECRET = "s\u00e9cret"
@@ -77,10 +78,22 @@ def check_metrics(stack, promtool):
     print("ok  promtool check metrics")
 
 
+def check_contract(modules):
+    """Whatever they find, however small, is an error."""
+    for words in (["redocly", "lint", "--config", f"{HERE}/redocly.yaml"],
+                  ["spectral", "lint", "--ruleset", f"{HERE}/spectral.yaml",
+                   "--fail-severity", "hint"]):
+        subprocess.run([f"{modules}/.bin/{words[0]}", *words[1:], SERVED],
+                       check=True)
+        print(f"ok  the contract, {words[0]}")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="waybill-accept-") as directory:
+        shutil.copy(os.path.join(HERE, "package.json"), directory)
         subprocess.run(["npm", "install", "--silent", "--no-save",
-                        "--prefix", directory, "@easypost/api"], check=True)
+                        "--prefix", directory], check=True)
+        check_contract(os.path.join(directory, "node_modules"))
         with Stack(os.path.join(directory, "stack"), conf={
                 "EASYPOST_WEBHOOK_SECRET": SECRET}) as stack:
             easypost = setting(stack, "EASYPOST_TEST_API_KEY")
