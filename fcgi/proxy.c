@@ -176,6 +176,6 @@ proxy_handle(struct request *rq, const void *unused)
 	if (result == EASYPOST_ANSWERED)
 		relay_answer(&call);
 	else
-		upstream_refuse(&call, result);
+		upstream_refuse(&call, result, NULL);
 	upstream_end(&call);
 }

@@ -82,6 +82,10 @@ add_problems(struct buf *body, const struct response_refusal *refusal)
 static void
 add_error(struct buf *body, const struct response_refusal *refusal)
 {
+	if (refusal->verbatim != NULL) {
+		(void)buf_add_string(body, refusal->verbatim);
+		return;
+	}
 	(void)buf_add_byte(body, '{');
 	add_member(body, "code", refusal->code);
 	(void)buf_add_byte(body, ',');

@@ -31,6 +31,8 @@ struct response_refusal {
 	const char *message;
 	const struct response_problem *problems; /* instead of `field` */
 	int problem_count;
+	const char *verbatim; /* the whole error as JSON, in the body in place
+	                         of code, message and all of these */
 	const struct request_header *headers;
 	int header_count; /* at most 2 */
 };

@@ -11,9 +11,12 @@
 #include "fcgi/metrics.h"
 #include "fcgi/pattern.h"
 #include "fcgi/proxy.h"
+#include "fcgi/purchase.h"
 #include "fcgi/read.h"
 #include "fcgi/response.h"
+#include "fcgi/simple.h"
 #include "fcgi/track.h"
+#include "fcgi/tracking.h"
 #include "fcgi/webhook.h"
 #include "shared/log.h"
 
@@ -173,6 +176,14 @@ static const struct route {
 	{ M_READ, "/db/webhooks",       POOL_READ,     GUARD_READ,  read_list,       &webhooks },
 	{ M_READ, "/db/webhooks/{id}",  POOL_READ,     GUARD_READ,  read_one,        &webhook },
 	{ M_POST, "/shipments/batch-track", POOL_READ, GUARD_READ,  track_batch,     NULL },
+	{ M_POST, "/rates",             POOL_UPSTREAM, GUARD_WRITE, simple_rates,    NULL },
+	{ M_READ, "/shipments",         POOL_UPSTREAM, GUARD_READ,  simple_list,     NULL },
+	{ M_POST, "/shipments",         POOL_UPSTREAM, GUARD_WRITE, simple_create,   NULL },
+	{ M_POST, "/shipments/buy",     POOL_UPSTREAM, GUARD_WRITE, purchase_create, NULL },
+	{ M_POST, "/shipments/{id}/buy",    POOL_UPSTREAM, GUARD_WRITE, purchase_buy,    NULL },
+	{ M_POST, "/shipments/{id}/refund", POOL_UPSTREAM, GUARD_WRITE, purchase_refund, NULL },
+	{ M_READ, "/shipments/{id}",    POOL_UPSTREAM, GUARD_READ,  simple_one,      NULL },
+	{ M_READ, "/tracking/{id}",     POOL_UPSTREAM, GUARD_READ,  tracking_handle, NULL },
 	{ M_READ, "/health",            POOL_READ,     GUARD_READ,  health_all,      NULL },
 	{ M_READ, "/health/database",   POOL_READ,     GUARD_READ,  health_database, NULL },
 	{ M_READ, "/metrics",           POOL_READ,     GUARD_READ,  metrics_handle,  NULL },
@@ -206,24 +217,50 @@ method_bit(const char *name)
 	return 0;
 }
 
+/* The first line of path and method; else the first of the path; else NULL. */
 static const struct route *
-find_route(const char *path, struct pattern_argument *argument)
+find_route(const struct request *rq, struct pattern_argument *argument)
 {
+	const struct route *found = NULL;
+	int method = method_bit(rq->method);
+
+	for (int i = 0; i < ROUTES; i++) {
+		const struct route *route = &routes[i];
+		bool is_fit = (route->methods & method) != 0;
+		struct pattern_argument matched;
+
+		if ((found != NULL && !is_fit) ||
+		    !pattern_match(route->pattern, rq->path, &matched))
+			continue;
+		found = route;
+		*argument = matched;
+		if (is_fit)
+			break;
+	}
+	return found;
+}
+
+/* The methods of all lines with the path. */
+static int
+methods_of(const char *path)
+{
+	int methods_found = 0;
+
 	for (int i = 0; i < ROUTES; i++)
-		if (pattern_match(routes[i].pattern, path, argument))
-			return &routes[i];
-	return NULL;
+		if (pattern_match(routes[i].pattern, path, NULL))
+			methods_found |= routes[i].methods;
+	return methods_found;
 }
 
 /* "GET, HEAD" */
 static void
-list_methods(const struct route *route, char list[METHODS_BYTES])
+list_methods(int bits, char list[METHODS_BYTES])
 {
 	size_t length = 0;
 
 	*list = '\0';
 	for (int i = 0; i < METHODS; i++) {
-		if ((route->methods & 1 << i) == 0)
+		if ((bits & 1 << i) == 0)
 			continue;
 		(void)snprintf(list + length, METHODS_BYTES - length, "%s%s",
 		    length == 0 ? "" : ", ", methods[i]);
@@ -232,13 +269,13 @@ list_methods(const struct route *route, char list[METHODS_BYTES])
 }
 
 static void
-refuse_method(struct request *rq, const struct route *route)
+refuse_method(struct request *rq)
 {
 	char allowed[METHODS_BYTES];
 	char message[128];
 	const struct request_header allow = { "Allow", allowed };
 
-	list_methods(route, allowed);
+	list_methods(methods_of(rq->path), allowed);
 	(void)snprintf(message, sizeof(message),
 	    "This method is not allowed here; allowed: %s.", allowed);
 	response_refuse_with(rq,
@@ -254,7 +291,7 @@ static const struct route *
 choose_route(struct request *rq)
 {
 	struct pattern_argument argument;
-	const struct route *route = find_route(rq->path, &argument);
+	const struct route *route = find_route(rq, &argument);
 
 	if (route != NULL && route->pool != pool_id(rq->service->pool)) {
 		log_event(LOG_WARNING, "route.other_pool",
@@ -274,7 +311,7 @@ choose_route(struct request *rq)
 		rq->argument =
 		    arena_copy(rq->arena, argument.text, argument.bytes);
 	if ((route->methods & method_bit(rq->method)) == 0) {
-		refuse_method(rq, route);
+		refuse_method(rq);
 		return NULL;
 	}
 	return route;
@@ -310,7 +347,7 @@ route_print(FILE *out)
 	char list[METHODS_BYTES];
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		list_methods(&routes[i], list);
+		list_methods(routes[i].methods, list);
 		(void)fprintf(out, "%s\t%s\t%s\t%s\n", routes[i].pattern,
 		    pools[routes[i].pool].name, scopes[routes[i].scope], list);
 	}

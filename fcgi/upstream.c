@@ -177,7 +177,6 @@ enum easypost_result
 upstream_send(struct upstream *call)
 {
 	struct request *rq = call->rq;
-	struct record record;
 	enum easypost_result result;
 
 	call->answer = kept_answer();
@@ -189,23 +188,36 @@ upstream_send(struct upstream *call)
 	/* What is no HTTP cannot be relayed, nor believed. */
 	if (call->answer->status < 200 || call->answer->status > 599)
 		return EASYPOST_IN_DOUBT;
-	record = make_record(call);
-	if (call->is_write && record_is_worth(rq, call->answer))
-		call->is_recorded = record_write(rq, &record);
+	if (call->is_write)
+		upstream_keep(call);
 	return EASYPOST_ANSWERED;
 }
 
 void
-upstream_refuse(struct upstream *call, enum easypost_result result)
+upstream_refuse(
+    struct upstream *call, enum easypost_result result, const char *hint)
 {
 	struct request *rq = call->rq;
 	const struct failure *failure = &failures[result];
+	const char *message =
+	    call->is_write ? failure->of_write : failure->of_read;
 
 	log_event(LOG_WARNING, "upstream.failed",
 	    LOG_TEXT("request_id", rq->id), LOG_TEXT("code", failure->code),
 	    LOG_TEXT("message", easypost_error(rq->service->easypost)));
-	response_refuse(rq, failure->status, failure->code, NULL,
-	    call->is_write ? failure->of_write : failure->of_read);
+	if (hint != NULL)
+		message = arena_printf(rq->arena, "%s %s", message, hint);
+	response_refuse(rq, failure->status, failure->code, NULL, message);
+}
+
+void
+upstream_keep(struct upstream *call)
+{
+	struct record record = make_record(call);
+
+	if (record_is_worth(call->rq, call->answer))
+		call->is_recorded = record_write(call->rq, &record);
+	call->is_kept = true;
 }
 
 void
@@ -213,7 +225,7 @@ upstream_end(struct upstream *call)
 {
 	struct record record = make_record(call);
 
-	if (!call->is_write && record_is_worth(call->rq, call->answer)) {
+	if (!call->is_kept && record_is_worth(call->rq, call->answer)) {
 		if (call->rq->status != 0)
 			request_finish(call->rq);
 		record_read(call->rq, &record);

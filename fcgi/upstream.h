@@ -33,6 +33,7 @@ struct upstream {
 	int header_count;
 	struct easypost_answer *answer; /* until the next call */
 	bool is_recorded;               /* or there was nothing to record */
+	bool is_kept;                   /* before the client has its answer */
 };
 
 /* Adds a header; nothing when the value is NULL or empty. */
@@ -53,8 +54,12 @@ bool upstream_check(struct upstream *);
 enum easypost_result upstream_send(struct upstream *)
     __attribute__((warn_unused_result));
 
-/* Refuses a call that got no answer, and logs why. */
-void upstream_refuse(struct upstream *, enum easypost_result);
+/* Refuses a call that got no answer, and logs why.  `hint`: one sentence more
+ * for the client, or NULL. */
+void upstream_refuse(struct upstream *, enum easypost_result, const char *hint);
+
+/* Keeps the answer of a read like that of a write: it tells what was bought. */
+void upstream_keep(struct upstream *);
 
 /* To be called when the answer was passed on, or is not needed any more: records
  * what was read, behind the client's back when it has its answer, and gives

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #undef json_is_true /* jansson's macro of the same name */
 
@@ -160,4 +161,73 @@ bool
 json_is_true(const struct json *value)
 {
 	return value != NULL && json_typeof(inside(value)) == JSON_TRUE;
+}
+
+/* The scanning below goes over text that jansson has taken: it cannot be
+ * malformed, and a name cannot come twice. */
+static const char *
+skip_spaces(const char *at, const char *end)
+{
+	while (at < end && strchr(" \t\r\n", *at) != NULL)
+		at++;
+	return at;
+}
+
+/* Behind the string that begins here. */
+static const char *
+skip_string(const char *at, const char *end)
+{
+	for (at++; at < end && *at != '"'; at++)
+		if (*at == '\\')
+			at++;
+	return at < end ? at + 1 : end;
+}
+
+/* At the comma or bracket behind the value that begins here. */
+static const char *
+skip_value(const char *at, const char *end)
+{
+	int depth = 0;
+
+	while (at < end) {
+		if (depth == 0 && (*at == ',' || *at == '}'))
+			return at;
+		if (*at == '"') {
+			at = skip_string(at, end);
+			continue;
+		}
+		if (*at == '{' || *at == '[')
+			depth++;
+		else if (*at == '}' || *at == ']')
+			depth--;
+		at++;
+	}
+	return end;
+}
+
+const char *
+json_raw(const char *text, size_t text_bytes, const char *name, size_t *bytes)
+{
+	const char *end = text + text_bytes;
+	const char *at = skip_spaces(text, end);
+	size_t name_bytes = strlen(name);
+
+	if (at == end || *at != '{')
+		return NULL;
+	for (at = skip_spaces(at + 1, end); at < end && *at == '"';
+	     at = skip_spaces(at + 1, end)) {
+		const char *behind = skip_string(at, end);
+		bool is_wanted = (size_t)(behind - at) == name_bytes + 2 &&
+		    memcmp(at + 1, name, name_bytes) == 0;
+
+		at = skip_spaces(skip_spaces(behind, end) + 1, end);
+		behind = skip_value(at, end);
+		while (is_wanted && strchr(" \t\r\n", behind[-1]) != NULL)
+			behind--;
+		*bytes = (size_t)(behind - at);
+		if (is_wanted)
+			return at;
+		at = behind;
+	}
+	return NULL;
 }

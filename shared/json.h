@@ -67,4 +67,10 @@ bool json_is_whole(const struct json *);
 /* True for true; false for all else. */
 bool json_is_true(const struct json *);
 
+/* Where the value of a member stands in the text of an object that json_read()
+ * has taken, and its length: to be passed on as it came.  NULL when there is no
+ * member whose name is written like this, without escapes. */
+const char *json_raw(
+    const char *text, size_t text_bytes, const char *name, size_t *bytes);
+
 #endif

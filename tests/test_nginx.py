@@ -21,6 +21,11 @@ from helpers import (ROOT, assert_error, connect, read_answer, send,
 
 LOCATIONS = {"/v2/": ("upstream", "58s", "10m"),
              "/beta/": ("upstream", "58s", "10m"),
+             "/rates": ("upstream", "58s", None),
+             "/shipments": ("upstream", "58s", None),
+             "/shipments/": ("upstream", "58s", None),
+             "/tracking/": ("upstream", "58s", None),
+             "/shipments/batch-track": ("read", "18s", None),
              "/webhooks/easypost": ("webhook", "7s", "2m"),
              "/": ("read", "18s", None)}
 

@@ -1,0 +1,91 @@
+/*
+ * Our envelope around EasyPost's bytes: never read and written anew, so that
+ * "136.0" stays "136.0".
+ */
+#include "fcgi/answer.h"
+#include "fcgi/response.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HEADERS_MAX = 6, ERROR_MAX = 64 * 1024 };
+
+static const char before[] = "{\"status\":\"success\",\"data\":";
+static const char after[] = "}";
+
+void
+answer_send(struct request *rq, const struct answer *answer)
+{
+	char length[24];
+	struct request_header headers[HEADERS_MAX] = {
+		{ "Content-Type", "application/json" },
+		{ "Cache-Control", "no-store" },
+		{ "Content-Length", length },
+	};
+	int count = 3;
+
+	(void)snprintf(length, sizeof(length), "%zu",
+	    strlen(before) + answer->bytes + strlen(after));
+	if (answer->location != NULL)
+		headers[count++] =
+		    (struct request_header){ "Location", answer->location };
+	if (answer->is_unrecorded)
+		headers[count++] =
+		    (struct request_header){ "X-Waybill-Recorded", "no" };
+	if (answer->is_replayed)
+		headers[count++] =
+		    (struct request_header){ "Idempotent-Replayed", "true" };
+	request_start_answer(rq, answer->status, headers, count);
+	request_write(rq, before, strlen(before));
+	request_write(rq, answer->data, answer->bytes);
+	request_write(rq, after, strlen(after));
+}
+
+/* The whole of EasyPost's error when it has all that ours has; else NULL. */
+static const char *
+verbatim(struct request *rq, const struct easypost_answer *answer,
+    const struct json *error)
+{
+	size_t bytes = 0;
+	const char *raw;
+
+	if (json_text(json_member(error, "code")) == NULL ||
+	    json_kind(json_member(error, "message")) == JSON_KIND_NONE ||
+	    json_kind(json_member(error, "errors")) != JSON_KIND_ARRAY)
+		return NULL;
+	raw = json_raw(answer->body.data, answer->body.len, "error", &bytes);
+	return raw == NULL || bytes > ERROR_MAX
+	    ? NULL
+	    : arena_copy(rq->arena, raw, bytes);
+}
+
+void
+answer_refusal(struct request *rq, const struct easypost_answer *answer,
+    const struct json *document, const char *location)
+{
+	const struct json *error = json_member(document, "error");
+	const char *code = json_text(json_member(error, "code"));
+	const char *message = json_text(json_member(error, "message"));
+	const char *retry_after = easypost_header(answer, "Retry-After");
+	struct request_header headers[2];
+	int count = 0;
+
+	if (retry_after != NULL)
+		headers[count++] =
+		    (struct request_header){ "Retry-After", retry_after };
+	if (location != NULL)
+		headers[count++] =
+		    (struct request_header){ "Location", location };
+	response_refuse_with(rq,
+	    &(struct response_refusal){ .status = answer->status,
+		.code = code == NULL ? "UPSTREAM.REFUSED"
+				     : arena_printf(rq->arena, "%.64s", code),
+		.message = message == NULL
+		    ? arena_printf(rq->arena,
+			  "EasyPost refused with status %d and no message.",
+			  answer->status)
+		    : arena_printf(rq->arena, "%.500s", message),
+		.verbatim = verbatim(rq, answer, error),
+		.headers = headers,
+		.header_count = count });
+}

@@ -1,0 +1,34 @@
+/*
+ * EasyPost's answers in our envelope: its documents and its refusals, with the
+ * bytes that came.
+ */
+#ifndef WAYBILL_ANSWER_H
+#define WAYBILL_ANSWER_H
+
+#include "fcgi/request.h"
+#include "shared/easypost.h"
+#include "shared/json.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Data, and what stands in its answer's head; what is not set is left out. */
+struct answer {
+	int status;
+	const char *data;
+	size_t bytes;
+	const char *location;
+	bool is_unrecorded;
+	bool is_replayed;
+};
+
+/* {"status":"success","data":DATA}; nothing in it is of this request alone, so
+ * that the same data make the same bytes again. */
+void answer_send(struct request *, const struct answer *);
+
+/* Refuses as EasyPost did: its status, its code, message and errors, its
+ * Retry-After.  `document` is its body, NULL when that is no JSON. */
+void answer_refusal(struct request *, const struct easypost_answer *,
+    const struct json *document, const char *location);
+
+#endif

@@ -1,0 +1,605 @@
+/*
+ * Purchases and refunds.
+ *
+ * What must stay true: what spends money goes out once for each Idempotency-Key.
+ * The claim is committed before; when an earlier attempt with the key may have
+ * had its effect, EasyPost is asked for the shipment first, and what was done
+ * already is the answer.
+ */
+#include "fcgi/purchase.h"
+#include "fcgi/answer.h"
+#include "fcgi/ask.h"
+#include "fcgi/claim.h"
+#include "fcgi/decimal.h"
+#include "fcgi/draft.h"
+#include "fcgi/parameter.h"
+#include "fcgi/rate.h"
+#include "fcgi/response.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	NAME_MAX_CHARACTERS = 128,
+	ID_MAX = 64,
+	BUY_MS = 15000, /* kept for the purchase: the longest took 2 s */
+	OFFERS_SHOWN = 20,
+	BUY_BODY_MAX = 4096,
+};
+
+/* clang-format off */
+static const struct body_field buy_fields[] = {
+	{ "rate",           BODY_ANYTHING, true,  0, NULL,  NULL },
+	{ "max_price",      BODY_AMOUNT,   false, 0, NULL,  NULL },
+	{ "insurance",      BODY_AMOUNT,   false, 0, NULL,  NULL },
+	{ "end_shipper_id", BODY_ID,       false, 0, "es_", NULL },
+	{ NULL,             BODY_TEXT,     false, 0, NULL,  NULL },
+};
+
+static const struct body_field beside_fields[] = {
+	{ "shipment",       BODY_ANYTHING, true,  0, NULL,  NULL },
+	{ NULL,             BODY_TEXT,     false, 0, NULL,  buy_fields },
+};
+
+static const struct body_field together_fields[] = {
+	{ "rate",           BODY_ANYTHING, true,  0, NULL,  NULL },
+	{ "max_price",      BODY_AMOUNT,   false, 0, NULL,  NULL },
+	{ "insurance",      BODY_AMOUNT,   false, 0, NULL,  NULL },
+	{ "end_shipper_id", BODY_ID,       false, 0, "es_", NULL },
+	{ NULL,             BODY_TEXT,     false, 0, NULL,  draft_fields },
+};
+
+static const struct draft_shape create_shape = {
+	draft_fields, beside_fields, together_fields
+};
+
+static const struct body_field rate_fields[] = {
+	{ "carrier", BODY_TEXT, true,  NAME_MAX_CHARACTERS, NULL, NULL },
+	{ "service", BODY_TEXT, true,  NAME_MAX_CHARACTERS, NULL, NULL },
+	{ NULL,      BODY_TEXT, false, 0,                   NULL, NULL },
+};
+
+static const struct body_field refund_fields[] = {
+	{ NULL,      BODY_TEXT, false, 0,                   NULL, NULL },
+};
+
+/* clang-format on */
+
+/* What is done to a shipment, and how one sees that it was done. */
+struct action {
+	const char *verb;
+	bool (*is_done)(const struct json *shipment);
+};
+
+/* One purchase or refund under way; what it points to is in the request's memory
+ * or in the body. */
+struct purchase {
+	struct request *rq;
+	const struct action *action;
+	struct claim claim;
+	struct rate_wish wish;
+	struct buf sent; /* the body for EasyPost */
+	int status;      /* of the answer when all went well */
+	const char *shipment_id;
+	const char *rate_id;
+	bool is_created; /* the shipment, by this request */
+};
+
+static bool
+is_bought(const struct json *shipment)
+{
+	return json_kind(json_member(shipment, "postage_label")) ==
+	    JSON_KIND_OBJECT;
+}
+
+static bool
+is_refunded(const struct json *shipment)
+{
+	return json_text(json_member(shipment, "refund_status")) != NULL;
+}
+
+static const struct action action_buy = { "buy", is_bought };
+static const struct action action_refund = { "refund", is_refunded };
+
+/*
+ * What the client wants.
+ */
+
+/* "cheapest", an id, {"id"} or {"carrier","service"}. */
+static void
+take_rate(struct purchase *purchase, struct body_check *check,
+    const struct json *rate, bool may_be_id)
+{
+	struct rate_wish *wish = &purchase->wish;
+	const char *text = json_text(rate);
+	const char *id =
+	    text != NULL ? text : json_text(json_member(rate, "id"));
+
+	if (may_be_id && body_is_id(id, "rate_")) {
+		wish->id = id;
+	} else if (json_kind(rate) == JSON_KIND_OBJECT &&
+	    json_kind(json_member(rate, "id")) == JSON_KIND_NONE) {
+		body_look(check, rate, "rate", rate_fields);
+		wish->carrier = json_text(json_member(rate, "carrier"));
+		wish->service = json_text(json_member(rate, "service"));
+	} else if (json_kind(rate) != JSON_KIND_NONE &&
+	    json_kind(rate) != JSON_KIND_NULL &&
+	    (text == NULL || strcmp(text, "cheapest") != 0)) {
+		body_flaw(check, "rate",
+		    may_be_id ? "must be \"cheapest\", a rate's id (rate_...), "
+				"or an object of carrier and service."
+			      : "must be \"cheapest\" or an object of carrier "
+				"and service: the shipment's rates do not "
+				"exist yet.");
+	}
+}
+
+/* As it was written: a number of JSON, too, is compared as text. */
+static void
+take_max_price(struct purchase *purchase, struct body_check *check,
+    const struct json *body)
+{
+	struct request *rq = purchase->rq;
+	const struct json *price = json_member(body, "max_price");
+	const char *text = json_text(price);
+	size_t bytes = 0;
+	const char *raw =
+	    json_raw(rq->body.data, rq->body.len, "max_price", &bytes);
+
+	if (json_kind(price) == JSON_KIND_NUMBER && raw != NULL)
+		text = arena_copy(rq->arena, raw, bytes);
+	if (text == NULL)
+		return;
+	if (decimal_is_valid(text))
+		purchase->wish.max_price = text;
+	else if (json_kind(price) == JSON_KIND_NUMBER &&
+	    json_number(price) >= 0) /* else it was named already */
+		body_flaw(check, "max_price",
+		    "must be written without sign and exponent.");
+}
+
+/* Appends ,"name":value with the value's bytes, if there is one. */
+static void
+add_field(struct purchase *purchase, const struct json *body, const char *name)
+{
+	const struct buf *text = &purchase->rq->body;
+	size_t bytes = 0;
+	const char *raw = json_raw(text->data, text->len, name, &bytes);
+	enum json_kind kind = json_kind(json_member(body, name));
+
+	if (raw == NULL || kind == JSON_KIND_NONE || kind == JSON_KIND_NULL)
+		return;
+	(void)buf_addf(&purchase->sent, ",\"%s\":", name);
+	(void)buf_add(&purchase->sent, raw, bytes);
+}
+
+/* The body for the purchase: the rate's id, and what the client gave with it. */
+static void
+write_buy(struct purchase *purchase, const struct json *body)
+{
+	buf_reset(&purchase->sent, 0);
+	(void)buf_addf(&purchase->sent, "{\"rate\":{\"id\":\"%.*s\"}", ID_MAX,
+	    purchase->rate_id);
+	add_field(purchase, body, "insurance");
+	add_field(purchase, body, "end_shipper_id");
+	(void)buf_add_byte(&purchase->sent, '}');
+}
+
+/*
+ * How it ends.
+ */
+
+static const char *
+created_sentence(const struct purchase *purchase, const char *what)
+{
+	return purchase->is_created
+	    ? arena_printf(purchase->rq->arena, "The shipment is %s%s.",
+		  purchase->shipment_id, what)
+	    : NULL;
+}
+
+static const char *
+location_of(const struct purchase *purchase)
+{
+	return purchase->is_created
+	    ? arena_printf(
+		  purchase->rq->arena, "/shipments/%s", purchase->shipment_id)
+	    : NULL;
+}
+
+/* With EasyPost's document of the shipment, as it is now. */
+static void
+answer_done(struct purchase *purchase, struct ask *ask)
+{
+	const struct buf *body = &ask->call.answer->body;
+
+	claim_done(purchase->rq, &purchase->claim, purchase->status, body);
+	answer_send(purchase->rq,
+	    &(struct answer){ .status = purchase->status,
+		.data = body->data,
+		.bytes = body->len,
+		.location = location_of(purchase),
+		.is_unrecorded = !ask->call.is_recorded });
+}
+
+static void
+give_up(struct purchase *purchase, struct ask *ask)
+{
+	ask->hint = created_sentence(purchase, "");
+	ask->location = location_of(purchase);
+	if (ask->outcome == ASK_IN_DOUBT)
+		claim_doubt(purchase->rq, &purchase->claim);
+	else
+		claim_void(purchase->rq, &purchase->claim);
+	ask_refuse(ask);
+}
+
+/* Nothing is bought, for a reason of ours. */
+static void
+refuse(struct purchase *purchase, const char *code, const char *field,
+    const char *message)
+{
+	const char *hint = created_sentence(purchase, "; nothing was bought");
+	const struct request_header header = { "Location",
+		location_of(purchase) };
+
+	claim_void(purchase->rq, &purchase->claim);
+	if (hint != NULL)
+		message =
+		    arena_printf(purchase->rq->arena, "%s %s", message, hint);
+	response_refuse_with(purchase->rq,
+	    &(struct response_refusal){ .status = 422,
+		.code = code,
+		.field = field,
+		.message = message,
+		.headers = &header,
+		.header_count = purchase->is_created ? 1 : 0 });
+}
+
+/*
+ * Choosing.
+ */
+
+static const char *
+text_of(const struct json *object, const char *name)
+{
+	const char *text = json_text(json_member(object, name));
+
+	return text == NULL ? "" : text;
+}
+
+static const char *
+list_offers(struct arena *arena, const struct json *rates)
+{
+	const char *offers = "";
+
+	for (size_t i = 0; i < json_count(rates) && i < OFFERS_SHOWN; i++) {
+		const struct json *rate = json_element(rates, i);
+
+		offers = arena_printf(arena, "%s%s%.40s %.40s", offers,
+		    *offers == '\0' ? "" : ", ", text_of(rate, "carrier"),
+		    text_of(rate, "service"));
+	}
+	return offers;
+}
+
+static const char *
+list_messages(struct arena *arena, const struct json *messages)
+{
+	const char *all = "";
+
+	for (size_t i = 0; i < json_count(messages) && i < OFFERS_SHOWN; i++) {
+		const struct json *message = json_element(messages, i);
+
+		all = arena_printf(arena, "%s %.40s: %.200s", all,
+		    text_of(message, "carrier"), text_of(message, "message"));
+	}
+	return all;
+}
+
+static void
+refuse_missing(struct purchase *purchase, const struct json *shipment)
+{
+	struct arena *arena = purchase->rq->arena;
+	const struct json *rates = json_member(shipment, "rates");
+
+	if (json_count(rates) == 0)
+		refuse(purchase, "RATE.NONE", "shipment",
+		    arena_printf(arena, "No carrier offered a rate.%s",
+			list_messages(
+			    arena, json_member(shipment, "messages"))));
+	else
+		refuse(purchase, "RATE.NOT_FOUND", "rate",
+		    arena_printf(arena,
+			"This rate was not offered. Offered: %s.",
+			list_offers(arena, rates)));
+}
+
+/* The rate of the shipment that is wished for; false when there is none, and
+ * refused. */
+static bool
+choose(struct purchase *purchase, const struct json *shipment)
+{
+	struct arena *arena = purchase->rq->arena;
+	const struct json *rates = json_member(shipment, "rates");
+	const struct json *rate = rate_choose(rates, &purchase->wish);
+
+	if (rate == NULL)
+		refuse_missing(purchase, shipment);
+	else if (!rate_is_comparable(rates, &purchase->wish))
+		refuse(purchase, "RATE.AMBIGUOUS", "rate",
+		    "The rates are in more than one currency: name carrier "
+		    "and service.");
+	else if (rate_is_too_dear(rate, &purchase->wish))
+		refuse(purchase, "RATE.TOO_DEAR", "max_price",
+		    arena_printf(arena,
+			"The rate costs %.20s %.3s, more than max_price "
+			"(%.20s).",
+			text_of(rate, "rate"), text_of(rate, "currency"),
+			purchase->wish.max_price));
+	else if (!body_is_id(text_of(rate, "id"), "rate_"))
+		refuse(purchase, "RATE.NOT_FOUND", "rate",
+		    "The rate has no id and cannot be bought.");
+	else {
+		purchase->rate_id =
+		    arena_printf(arena, "%s", text_of(rate, "id"));
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Doing it.
+ */
+
+static void
+begin_look(struct purchase *purchase, struct ask *look)
+{
+	ask_read(look, purchase->rq,
+	    arena_printf(purchase->rq->arena, "/v2/shipments/%s",
+		purchase->shipment_id));
+}
+
+/* What an earlier attempt did is the answer, once it is recorded. */
+static void
+adopt(struct purchase *purchase, struct ask *look)
+{
+	upstream_keep(&look->call);
+	answer_done(purchase, look);
+}
+
+/* EasyPost refused, but an earlier attempt may have ended only now: then that is
+ * the answer.  The refusal itself is gone with the look; its words are kept. */
+static void
+look_again(struct purchase *purchase, struct ask *refused)
+{
+	struct request *rq = purchase->rq;
+	const struct json *error = json_member(refused->document, "error");
+	int status = refused->call.answer->status;
+	const char *code =
+	    arena_printf(rq->arena, "%.64s", text_of(error, "code"));
+	const char *message =
+	    arena_printf(rq->arena, "%.500s", text_of(error, "message"));
+	struct ask look;
+
+	ask_end(refused);
+	begin_look(purchase, &look);
+	if (ask_send(&look) && purchase->action->is_done(look.document)) {
+		adopt(purchase, &look);
+	} else if (look.outcome != ASK_KEPT_BACK) {
+		claim_void(rq, &purchase->claim);
+		response_refuse(rq, status,
+		    *code == '\0' ? "UPSTREAM.REFUSED" : code, NULL,
+		    *message == '\0' ? "EasyPost refused." : message);
+	} else {
+		claim_void(rq, &purchase->claim);
+	}
+	ask_end(&look);
+}
+
+static void
+execute(struct purchase *purchase)
+{
+	struct ask ask;
+
+	if (purchase->sent.failed) {
+		refuse(purchase, "BODY.INVALID", NULL,
+		    "The body's values are longer than any can be.");
+		return;
+	}
+	ask_write(&ask, purchase->rq,
+	    arena_printf(purchase->rq->arena, "/v2/shipments/%s/%s",
+		purchase->shipment_id, purchase->action->verb),
+	    purchase->sent.data, purchase->sent.len);
+	if (ask_send(&ask)) {
+		answer_done(purchase, &ask);
+	} else if (ask.outcome == ASK_REFUSED &&
+	    ask.call.answer->status == 422 &&
+	    purchase->claim.state == CLAIM_IN_DOUBT) {
+		look_again(purchase, &ask);
+		return;
+	} else {
+		give_up(purchase, &ask);
+	}
+	ask_end(&ask);
+}
+
+/* Asks EasyPost for the shipment before anything is done to it: an earlier
+ * attempt may have done it already, or its rates are needed.  False when that is
+ * the end of the request. */
+static bool
+look_first(struct purchase *purchase)
+{
+	bool goes_on = false;
+	bool is_in_doubt = purchase->claim.state == CLAIM_IN_DOUBT;
+	struct ask look;
+
+	begin_look(purchase, &look);
+	if (!ask_send(&look)) {
+		/* A read leaves no doubt of its own. */
+		claim_void(purchase->rq, &purchase->claim);
+		look.hint = created_sentence(purchase, "");
+		ask_refuse(&look);
+	} else if (is_in_doubt && purchase->action->is_done(look.document)) {
+		adopt(purchase, &look);
+	} else {
+		goes_on = purchase->action != &action_buy ||
+		    purchase->rate_id != NULL ||
+		    choose(purchase, look.document);
+	}
+	ask_end(&look);
+	return goes_on;
+}
+
+/* Makes the shipment, chooses its rate and commits both to the claim.  False when
+ * that is the end of the request. */
+static bool
+create(struct purchase *purchase)
+{
+	struct request *rq = purchase->rq;
+	bool goes_on = false;
+	struct ask ask;
+
+	ask_write(
+	    &ask, rq, "/v2/shipments", purchase->sent.data, purchase->sent.len);
+	ask.call.reserve_ms = BUY_MS;
+	if (!ask_send(&ask)) {
+		ask.hint = "Nothing was bought.";
+		claim_void(rq, &purchase->claim);
+		ask_refuse(&ask);
+	} else if (!body_is_id(ask_text(&ask, "id"), "shp_")) {
+		claim_void(rq, &purchase->claim);
+		ask_refuse_document(&ask);
+	} else {
+		purchase->shipment_id = ask_text(&ask, "id");
+		purchase->is_created = true;
+		goes_on = choose(purchase, ask.document) &&
+		    claim_note(rq, &purchase->claim,
+			arena_printf(rq->arena, "%s %s", purchase->shipment_id,
+			    purchase->rate_id));
+	}
+	ask_end(&ask);
+	return goes_on;
+}
+
+/* The shipment and rate that an earlier attempt was about to buy; false when it
+ * did not come so far, and so has bought nothing. */
+static bool
+take_note(struct purchase *purchase)
+{
+	const char *note = purchase->claim.note;
+	const char *space = note == NULL ? NULL : strchr(note, ' ');
+
+	if (space == NULL)
+		return false;
+	purchase->shipment_id =
+	    arena_copy(purchase->rq->arena, note, (size_t)(space - note));
+	purchase->rate_id = space + 1;
+	purchase->is_created = true;
+	return true;
+}
+
+/*
+ * The routes.
+ */
+
+static void
+create_and_buy(struct purchase *purchase, const struct json *body)
+{
+	if (!draft_write(&purchase->sent, purchase->rq, body, &create_shape) ||
+	    !claim_take(purchase->rq, &purchase->claim))
+		return;
+	if (take_note(purchase) ? look_first(purchase) : create(purchase)) {
+		write_buy(purchase, body);
+		execute(purchase);
+	}
+}
+
+void
+purchase_create(struct request *rq, const void *unused)
+{
+	struct purchase purchase = {
+		.rq = rq, .action = &action_buy, .status = 201
+	};
+	struct body_check *check = body_check_new(rq->arena);
+	struct json *body;
+
+	(void)unused;
+	if (!parameter_none(rq) || !body_read(rq, DRAFT_BODY_MAX, false, &body))
+		return;
+	buf_init(&purchase.sent, DRAFT_SENT_MAX);
+	draft_look(check, body, &create_shape);
+	take_rate(&purchase, check, json_member(body, "rate"), false);
+	take_max_price(&purchase, check, body);
+	if (body_is_good(rq, check))
+		create_and_buy(&purchase, body);
+	buf_free(&purchase.sent);
+	json_free(body);
+}
+
+static void
+buy(struct purchase *purchase, const struct json *body)
+{
+	const struct rate_wish *wish = &purchase->wish;
+
+	if (!claim_take(purchase->rq, &purchase->claim))
+		return;
+	/* A known price needs no look, unless it must be compared. */
+	if (wish->max_price == NULL)
+		purchase->rate_id = wish->id;
+	if ((purchase->claim.state == CLAIM_IN_DOUBT ||
+		purchase->rate_id == NULL) &&
+	    !look_first(purchase))
+		return;
+	write_buy(purchase, body);
+	execute(purchase);
+}
+
+void
+purchase_buy(struct request *rq, const void *unused)
+{
+	struct purchase purchase = { .rq = rq,
+		.action = &action_buy,
+		.status = 200,
+		.shipment_id = rq->argument };
+	struct body_check *check = body_check_new(rq->arena);
+	struct json *body;
+
+	(void)unused;
+	if (!parameter_none(rq) || !draft_check_id(rq) ||
+	    !body_read(rq, DRAFT_BODY_MAX, false, &body))
+		return;
+	buf_init(&purchase.sent, BUY_BODY_MAX);
+	body_look(check, body, "", buy_fields);
+	take_rate(&purchase, check, json_member(body, "rate"), true);
+	take_max_price(&purchase, check, body);
+	if (body_is_good(rq, check))
+		buy(&purchase, body);
+	buf_free(&purchase.sent);
+	json_free(body);
+}
+
+void
+purchase_refund(struct request *rq, const void *unused)
+{
+	struct purchase purchase = { .rq = rq,
+		.action = &action_refund,
+		.status = 200,
+		.shipment_id = rq->argument };
+	struct body_check *check = body_check_new(rq->arena);
+	struct json *body;
+
+	(void)unused;
+	if (!parameter_none(rq) || !draft_check_id(rq) ||
+	    !body_read(rq, DRAFT_BODY_MAX, true, &body))
+		return;
+	buf_init(&purchase.sent, BUY_BODY_MAX);
+	(void)buf_add_string(&purchase.sent, "{}");
+	if (body != NULL)
+		body_look(check, body, "", refund_fields);
+	if (body_is_good(rq, check) && claim_take(rq, &purchase.claim) &&
+	    (purchase.claim.state != CLAIM_IN_DOUBT || look_first(&purchase)))
+		execute(&purchase);
+	buf_free(&purchase.sent);
+	json_free(body);
+}
