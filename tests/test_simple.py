@@ -133,7 +133,7 @@ def test_what_goes_up_is_a_slice_of_what_came(odd_stack):
         client = Client(odd_stack, odd_stack.key)
         for body in ('{"shipment" : ' + flat + " }", flat):
             data_of(client.post("/shipments", data=body.encode(), headers={
-                "User-Agent": "Shop/1"}), 200)
+                "User-Agent": "Shop/1"}), 201)
     assert seen[0][1] == b'{"shipment":' + flat.encode() + b"}"
     assert json.loads(seen[1][1]) == json.loads(seen[0][1])
     for text in parts.values():
@@ -1056,7 +1056,8 @@ def test_a_refusal_gives_the_key_back(client, sim, db, status):
     shipment, headers = made(client), keyed()
     path = f"/shipments/{shipment['id']}/buy"
     body = {"rate": cheapest(shipment)["id"]}
-    sim.fault(f"POST /v2{path}", "status", status=status)
+    sim.fault(f"POST /v2{path}", "status", status=status,
+              headers={"Retry-After": "3"})
     assert client.post(path, document=body,
                        headers=headers).status_code == status
     assert claim_of(db, headers) is None
@@ -1209,6 +1210,6 @@ class serving:
         while len(body) < length:
             body += wire.recv(65536)
         data = self.answer(head + b"\r\n", body)
-        wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        wire.sendall(b"HTTP/1.1 201 OK\r\nContent-Type: application/json\r\n"
                      b"Connection: close\r\nContent-Length: %d\r\n\r\n"
                      % len(data) + data)

@@ -87,6 +87,21 @@ def add_refusals(operation, document):
         **operation["responses"],
         **{str(status): refusal(status, codes, document, envelope)
            for status, codes in sorted(by_status.items())}}
+    if operation.get("x-relays"):
+        add_relayed(operation["responses"])
+
+
+def add_relayed(responses):
+    """EasyPost may refuse with any status, also with one of ours."""
+    relayed = {"$ref": "#/components/schemas/EasyPostRefusal"}
+    for status, response in responses.items():
+        if status >= "4":
+            media = response["content"]["application/json"]
+            media["schema"] = {"anyOf": [media["schema"], relayed]}
+    for status in ("4XX", "5XX"):
+        responses[status] = {
+            "description": "What EasyPost refused, in this envelope.",
+            "content": {"application/json": {"schema": relayed}}}
 
 
 def add_headers(operation):
