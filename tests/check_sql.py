@@ -32,18 +32,26 @@ COMPLAINTS = f"""
     join pg_language l on l.oid = p.prolang
     left join pg_trigger t on t.tgfoid = p.oid and not t.tgisinternal
     cross join lateral plpgsql_check_function(p.oid, coalesce(t.tgrelid, 0),
+        oldtable := t.tgoldtable, newtable := t.tgnewtable,
         fatal_errors := false, security_warnings := true) as c (message)
     where n.nspname in {SCHEMAS}
         and l.lanname = 'plpgsql'
     order by 1
 """
 
+# What comes with an extension is a superuser's: no migration may revoke it.
 OPEN = f"""
     select p.oid::regprocedure || ': anybody may call it'
     from pg_proc p
     join pg_namespace n on n.oid = p.pronamespace
     where n.nspname in {SCHEMAS}
         and has_function_privilege('public', p.oid, 'execute')
+        and not exists (
+            select
+            from pg_depend d
+            where d.classid = 'pg_proc'::regclass
+                and d.objid = p.oid
+                and d.deptype = 'e')
     order by 1
 """
 
