@@ -65,6 +65,7 @@ static const struct parameter shipments_parameters[] = {
 	{ "batch_id",  PARAMETER_TEXT,  1, 64,  NULL, NULL,  "batch_id = $",    "" },
 	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
 	{ "reference", PARAMETER_TEXT,  1, 255, NULL, NULL,  "reference = $",   "" },
+	{ "q",         PARAMETER_TEXT,  1, 200, NULL, NULL,  "id = any((select api.search_shipments($))::uuid[])", NULL },
 	PARAMETERS_END,
 };
 
@@ -73,6 +74,7 @@ static const struct parameter addresses_parameters[] = {
 	{ "country",   PARAMETER_TEXT,  2, 2,   NULL, NULL,  "country = $",     NULL },
 	{ "state",     PARAMETER_TEXT,  1, 64,  NULL, NULL,  "state = $",       NULL },
 	{ "city",      PARAMETER_TEXT,  1, 128, NULL, NULL,  "city = $",        NULL },
+	{ "q",         PARAMETER_TEXT,  1, 200, NULL, NULL,  "id = any((select api.search_addresses($))::uuid[])", NULL },
 	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
 	PARAMETERS_END,
 };
