@@ -25,26 +25,61 @@ outside(const json_t *value)
 	return (const struct json *)value;
 }
 
-/* jansson allows 2048 levels and walks them on the stack. */
-static bool
-is_shallow(const char *text, size_t bytes)
+/* How deep a text is nested, and how many values it holds at most: each bracket
+ * and comma may be followed by one. */
+struct extent {
+	int depth;
+	int depth_max;
+	size_t values;
+};
+
+static void
+measure_byte(struct extent *extent, char byte)
 {
+	if (byte == '[' || byte == '{')
+		extent->depth++;
+	else if (byte == ']' || byte == '}')
+		extent->depth--;
+	if (extent->depth > extent->depth_max)
+		extent->depth_max = extent->depth;
+	if (byte == '[' || byte == '{' || byte == ',')
+		extent->values++;
+}
+
+static struct extent
+measure(const char *text, size_t bytes)
+{
+	struct extent extent = { .values = 1 };
 	bool is_string = false;
-	int depth = 0;
 
 	for (size_t i = 0; i < bytes; i++) {
 		if (is_string && text[i] == '\\')
 			i++;
 		else if (text[i] == '"')
 			is_string = !is_string;
-		else if (!is_string && (text[i] == '[' || text[i] == '{'))
-			depth++;
-		else if (!is_string && (text[i] == ']' || text[i] == '}'))
-			depth--;
-		if (depth > JSON_DEPTH_MAX)
-			return false;
+		else if (!is_string)
+			measure_byte(&extent, text[i]);
 	}
-	return true;
+	return extent;
+}
+
+/* jansson allows 2048 levels and walks them on the stack, and as many values as
+ * there is memory. */
+static bool
+is_bounded(const char *text, size_t bytes, char problem[JSON_PROBLEM_MAX])
+{
+	const struct extent extent = measure(text, bytes);
+
+	if (extent.depth_max > JSON_DEPTH_MAX)
+		(void)snprintf(problem, JSON_PROBLEM_MAX,
+		    "The body is nested deeper than %d levels.",
+		    JSON_DEPTH_MAX);
+	else if (extent.values > JSON_VALUES_MAX)
+		(void)snprintf(problem, JSON_PROBLEM_MAX,
+		    "The body holds more than %d values.", JSON_VALUES_MAX);
+	else
+		return true;
+	return false;
 }
 
 struct json *
@@ -53,12 +88,8 @@ json_read(const char *text, size_t bytes, char problem[JSON_PROBLEM_MAX])
 	json_error_t error;
 	json_t *value;
 
-	if (!is_shallow(text, bytes)) {
-		(void)snprintf(problem, JSON_PROBLEM_MAX,
-		    "The body is nested deeper than %d levels.",
-		    JSON_DEPTH_MAX);
+	if (!is_bounded(text, bytes, problem))
 		return NULL;
-	}
 	value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
 	/* jansson's own words may quote the body. */
 	if (value == NULL)

@@ -2,8 +2,8 @@
  * JSON from outside, looked into (RFC 8259).
  *
  * The only file that includes jansson.  Strict: UTF-8 only, no \u0000, no
- * duplicate names, no NaN, nothing behind the end, and no deeper than
- * JSON_DEPTH_MAX.  Bodies that are only passed on are never read with it.
+ * duplicate names, no NaN, nothing behind the end, no deeper than
+ * JSON_DEPTH_MAX and no more values than JSON_VALUES_MAX.  Bodies that are only passed on are never read with it.
  */
 #ifndef WAYBILL_JSON_H
 #define WAYBILL_JSON_H
@@ -11,7 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { JSON_DEPTH_MAX = 64, JSON_PROBLEM_MAX = 160 };
+enum {
+	JSON_DEPTH_MAX = 64,
+	JSON_VALUES_MAX = 250000, /* each takes some hundred bytes while read */
+	JSON_PROBLEM_MAX = 160,
+};
 
 enum json_kind {
 	JSON_KIND_NONE, /* there is no such value */

@@ -105,6 +105,33 @@ test_depth_has_an_end(void **state)
 	json_free(all);
 }
 
+static void
+test_the_number_of_values_has_an_end(void **state)
+{
+	/* "[1,1,...,1]": the array is one of them. */
+	size_t bytes = 2 * ((size_t)JSON_VALUES_MAX - 1) + 1;
+	char *many = malloc(bytes + 2);
+	char problem[JSON_PROBLEM_MAX];
+	struct json *all;
+
+	(void)state;
+	assert_non_null(many);
+	many[0] = '[';
+	for (size_t i = 1; i < bytes + 2; i++)
+		many[i] = i % 2 == 1 ? '1' : ',';
+	many[bytes - 1] = ']';
+	all = json_read(many, bytes, problem);
+	assert_non_null(all);
+	assert_int_equal(json_count(all), JSON_VALUES_MAX - 1);
+	json_free(all);
+	many[bytes - 1] = ',';
+	many[bytes] = '1';
+	many[bytes + 1] = ']';
+	assert_null(json_read(many, bytes + 2, problem));
+	assert_non_null(strstr(problem, "more than 250000 values"));
+	free(many);
+}
+
 int
 main(void)
 {
@@ -113,6 +140,7 @@ main(void)
 		cmocka_unit_test(test_members_come_in_their_order),
 		cmocka_unit_test(test_refuses_what_is_no_json),
 		cmocka_unit_test(test_depth_has_an_end),
+		cmocka_unit_test(test_the_number_of_values_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
