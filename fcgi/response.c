@@ -303,3 +303,15 @@ response_read(struct request *rq, const struct buf *body,
 	}
 	(void)response_buf(); /* as in send_json() */
 }
+
+void
+response_created(
+    struct request *rq, const char *location, const struct buf *body)
+{
+	const struct request_header header = { "Location", location };
+
+	if (body->failed)
+		response_refuse(rq, 500, "INTERNAL", NULL, message_internal);
+	else
+		send_json(rq, 201, body, &header, 1);
+}

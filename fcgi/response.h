@@ -64,7 +64,10 @@ enum { RESPONSE_BODY_MAX = 16 * 1024 * 1024 };
 void response_read(struct request *, const struct buf *body,
     const struct request_header *more, int count);
 
-/* Answers with a whole JSON body that nobody may keep. */
+/* Answers with a whole JSON body that nobody may keep; the second with 201 and
+ * where the new thing is. */
 void response_json(struct request *, int status, const struct buf *body);
+void response_created(
+    struct request *, const char *location, const struct buf *body);
 
 #endif

@@ -127,10 +127,8 @@ add_value(struct buf *out, const struct db_row *row, int column)
 }
 
 bool
-row_to_json(struct buf *out, const struct db_row *row)
+row_part_to_json(struct buf *out, const struct db_row *row, int columns)
 {
-	int columns = db_columns(row);
-
 	for (int i = 0; i < columns; i++) {
 		const char *name = db_column_name(row, i);
 
@@ -140,6 +138,12 @@ row_to_json(struct buf *out, const struct db_row *row)
 		(void)add_value(out, row, i);
 	}
 	return buf_add_string(out, columns == 0 ? "{}" : "}") && !out->failed;
+}
+
+bool
+row_to_json(struct buf *out, const struct db_row *row)
+{
+	return row_part_to_json(out, row, db_columns(row));
 }
 
 const char *

@@ -10,8 +10,9 @@
 #include "shared/buf.h"
 #include "shared/db.h"
 
-/* Appends {"column":value,...}. */
+/* Appends {"column":value,...}; the second with the first `columns` only. */
 bool row_to_json(struct buf *, const struct db_row *);
+bool row_part_to_json(struct buf *, const struct db_row *, int columns);
 
 /* Appends a JSON string; bytes that are not UTF-8 become U+FFFD. */
 bool row_string(struct buf *, const char *, size_t bytes);

@@ -188,6 +188,21 @@ finds_columns_by_name(void **state)
 	assert_null(row_text(&row, "c"));
 }
 
+static void
+writes_the_first_columns_only(void **state)
+{
+	static const struct column columns[] = { { "a", DB_TEXT, "x" },
+		{ "b", DB_NUMBER, "1" }, { "c", DB_TEXT, "y" } };
+	const struct db_row row = { columns, 3 };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 1000);
+	assert_true(row_part_to_json(&out, &row, 2));
+	assert_string_equal(out.data, "{\"a\":\"x\",\"b\":1}");
+	buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -198,6 +213,7 @@ main(void)
 		cmocka_unit_test(writes_times),
 		cmocka_unit_test(says_when_there_is_no_room),
 		cmocka_unit_test(finds_columns_by_name),
+		cmocka_unit_test(writes_the_first_columns_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
