@@ -18,6 +18,7 @@
 #include "fcgi/track.h"
 #include "fcgi/tracking.h"
 #include "fcgi/webhook.h"
+#include "fcgi/write.h"
 #include "shared/log.h"
 
 #include <stdio.h>
@@ -133,17 +134,20 @@ static const struct list batches =    { "api.batch_operations", "api.batch_opera
 static const struct list activities = { "api.user_activity",    "api.user_activity",        "user_activities",  NULL,         activities_parameters };
 static const struct list webhooks =   { "api.webhooks",         "api.webhooks",             "webhooks",         NULL,         webhooks_parameters };
 
+#define SHIPMENT_ID "a UUID, an EasyPost id (shp_...) or a tracking code of " \
+	"4 to 64 letters, digits and hyphens"
+#define ADDRESS_ID "a UUID or an EasyPost id (adr_...)"
+
 static const struct read shipment = {
 	"api.shipment",
 	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "easypost_id = $1",
 	  [READ_CODE] = "id = api.find_tracking_code($1)" },
-	"a UUID, an EasyPost id (shp_...) or a tracking code of 4 to 64 letters, "
-	"digits and hyphens"
+	SHIPMENT_ID
 };
 static const struct read address = {
 	"api.addresses",
 	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "easypost_id = $1" },
-	"a UUID or an EasyPost id (adr_...)"
+	ADDRESS_ID
 };
 static const struct read batch = {
 	"api.batch_operation",
@@ -156,6 +160,30 @@ static const struct read webhook = {
 	"a UUID or an EasyPost id (evt_...)"
 };
 
+static const struct write shipment_new = {
+	"api.insert_shipments", "api.shipment", &form_shipment, "shipments",
+	"/db/shipments/", NULL
+};
+static const struct write shipment_patch = {
+	"api.amend_shipment", "api.shipment", &form_shipment_patch, NULL,
+	NULL, SHIPMENT_ID
+};
+static const struct write shipment_end = {
+	"api.remove_shipment", NULL, NULL, NULL, NULL, SHIPMENT_ID
+};
+static const struct write address_new = {
+	"api.insert_addresses", "api.addresses", &form_address, "addresses",
+	"/db/addresses/", NULL
+};
+static const struct write address_patch = {
+	"api.amend_address", "api.addresses", &form_address_patch, NULL,
+	NULL, ADDRESS_ID
+};
+static const struct write address_end = {
+	"api.remove_address", NULL, NULL, NULL, NULL, ADDRESS_ID
+};
+
+/* A pattern with several handlers has a line for each. */
 static const struct route {
 	int methods;
 	const char *pattern;
@@ -186,6 +214,12 @@ static const struct route {
 	{ M_POST, "/shipments/{id}/refund", POOL_UPSTREAM, GUARD_WRITE, purchase_refund, NULL },
 	{ M_READ, "/shipments/{id}",    POOL_UPSTREAM, GUARD_READ,  simple_one,      NULL },
 	{ M_READ, "/tracking/{id}",     POOL_UPSTREAM, GUARD_READ,  tracking_handle, NULL },
+	{ M_POST,   "/db/shipments",      POOL_READ, GUARD_WRITE, write_insert, &shipment_new },
+	{ M_PATCH,  "/db/shipments/{id}", POOL_READ, GUARD_WRITE, write_amend,  &shipment_patch },
+	{ M_DELETE, "/db/shipments/{id}", POOL_READ, GUARD_WRITE, write_remove, &shipment_end },
+	{ M_POST,   "/db/addresses",      POOL_READ, GUARD_WRITE, write_insert, &address_new },
+	{ M_PATCH,  "/db/addresses/{id}", POOL_READ, GUARD_WRITE, write_amend,  &address_patch },
+	{ M_DELETE, "/db/addresses/{id}", POOL_READ, GUARD_WRITE, write_remove, &address_end },
 	{ M_READ, "/health",            POOL_READ,     GUARD_READ,  health_all,      NULL },
 	{ M_READ, "/health/database",   POOL_READ,     GUARD_READ,  health_database, NULL },
 	{ M_READ, "/metrics",           POOL_READ,     GUARD_READ,  metrics_handle,  NULL },

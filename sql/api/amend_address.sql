@@ -10,7 +10,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
-    v_id uuid := api.find_address(p_ref);
+    v_id uuid := waybill.find_address(p_ref);
     v_old waybill.addresses;
     v_new waybill.addresses;
 begin

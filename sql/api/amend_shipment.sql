@@ -12,7 +12,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
-    v_id uuid := api.find_shipment(p_ref);
+    v_id uuid := waybill.find_shipment(p_ref);
     v_old waybill.shipments;
     v_new waybill.shipments;
 begin

@@ -12,7 +12,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
-    v_id uuid := api.find_address(p_ref);
+    v_id uuid := waybill.find_address(p_ref);
     v_problem text := (
         select waybill.foreign_mode(a.mode, p_mode)
         from waybill.addresses a

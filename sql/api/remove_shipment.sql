@@ -11,7 +11,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
-    v_id uuid := api.find_shipment(p_ref);
+    v_id uuid := waybill.find_shipment(p_ref);
     v_problem text := (
         select waybill.foreign_mode(s.mode, p_mode)
         from waybill.shipments s

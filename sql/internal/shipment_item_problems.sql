@@ -13,7 +13,7 @@ begin
             select a.name, 'names no address that is recorded.'
             from unnest(array['from_address_id', 'to_address_id',
                 'return_address_id', 'buyer_address_id']) as a (name)
-            where api.find_address(i.doc ->> a.name) is null
+            where waybill.find_address(i.doc ->> a.name) is null
                 and i.doc ->> a.name is not null
             union all
             select 'created_at', 'must lie between 1970 and tomorrow.'

@@ -20,13 +20,13 @@ begin
             coalesce(i.created_at, now()), i.purchased_at, i.delivered_at,
             waybill.to_measure(i.weight), i.delivery_days, i.delivery_date,
             i.est_delivery_date, i.signed_by, i.batch_id, i.extra_metadata,
-            coalesce(api.find_address(i.from_address_id),
+            coalesce(waybill.find_address(i.from_address_id),
                 waybill.address_key(p_call, i.at, 0, i.from_address)),
-            coalesce(api.find_address(i.to_address_id),
+            coalesce(waybill.find_address(i.to_address_id),
                 waybill.address_key(p_call, i.at, 1, i.to_address)),
-            coalesce(api.find_address(i.return_address_id),
+            coalesce(waybill.find_address(i.return_address_id),
                 waybill.address_key(p_call, i.at, 2, i.return_address)),
-            coalesce(api.find_address(i.buyer_address_id),
+            coalesce(waybill.find_address(i.buyer_address_id),
                 waybill.address_key(p_call, i.at, 3, i.buyer_address)),
             case when jsonb_typeof(i.parcel) = 'object'
                 then waybill.item_id(p_call, i.at::integer - 1) end
