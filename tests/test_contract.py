@@ -131,7 +131,7 @@ def test_its_routes_are_those_of_the_program(stack):
 # What nobody can be answered: nginx hangs up, has no reason to, or the client
 # is no longer there.
 NEVER_SENT = {"ACCESS.DENIED", "CLIENT.GONE", "LENGTH.REQUIRED",
-              "MEDIA_TYPE.UNSUPPORTED", "REQUEST.MISDIRECTED",
+              "REQUEST.MISDIRECTED",
               "REQUEST.TIMEOUT", "STORAGE.FULL"}
 
 # What comes with any status: EasyPost refused, and did not say with which code.

@@ -28,7 +28,7 @@ LOCATIONS = {"/v2/": ("upstream", "58s", "10m"),
              "/shipments/batch-track": ("read", "18s", None),
              "/metrics": ("read", "18s", None),
              "/webhooks/easypost": ("webhook", "7s", "2m"),
-             "/": ("read", "18s", None)}
+             "/": ("read", "18s", "10m")}
 
 
 # --- rules ---------------------------------------------------------------------
@@ -224,7 +224,7 @@ REFUSED = [
     (400, b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     (505, b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n"),
     (413, b"POST /db/shipments HTTP/1.1\r\nHost: localhost\r\n"
-          b"Content-Length: 1048577\r\nConnection: close\r\n\r\n"),
+          b"Content-Length: 10485761\r\nConnection: close\r\n\r\n"),
     (413, b"POST /webhooks/easypost HTTP/1.1\r\nHost: localhost\r\n"
           b"Content-Length: 2097153\r\nConnection: close\r\n\r\n"),
 ]
