@@ -99,3 +99,28 @@ query_parse(struct query *query, struct arena *arena, const char *raw)
 	query->bad_name = NULL;
 	return true;
 }
+
+const char *
+query_escape(struct arena *arena, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~";
+	static const char digits[] = "0123456789ABCDEF";
+	char *escaped = arena_alloc(arena, 3 * strlen(text) + 1);
+	char *out = escaped;
+
+	for (; *text != '\0'; text++) {
+		unsigned char byte = (unsigned char)*text;
+
+		if (strchr(plain, *text) != NULL) {
+			*out++ = *text;
+			continue;
+		}
+		*out++ = '%';
+		*out++ = digits[byte >> 4];
+		*out++ = digits[byte & 15];
+	}
+	*out = '\0';
+	return escaped;
+}

@@ -33,4 +33,8 @@ struct query {
  * UTF-8, or %00. */
 bool query_parse(struct query *, struct arena *, const char *raw);
 
+/* The text as a name or a value of a query: whatever it holds, the result has
+ * none but letters, digits, "-._~" and %XX. */
+const char *query_escape(struct arena *, const char *text);
+
 #endif

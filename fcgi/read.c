@@ -8,6 +8,7 @@
  */
 #include "fcgi/read.h"
 #include "fcgi/export.h"
+#include "fcgi/query.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "fcgi/total.h"
@@ -24,7 +25,7 @@ enum {
 	UUID_BYTES = 36,
 	REFERENCE_MIN = 4, /* characters of an id or a tracking code */
 	REFERENCE_MAX = 64,
-	LINK_MAX = 4096, /* of a query; nginx gives all headers 16 KB */
+	LINK_MAX = 4096, /* nginx gives all headers 16 KB */
 };
 
 /* One list while it is being answered. */
@@ -105,15 +106,21 @@ is_last_page(const struct reading *reading)
 static enum db_status
 find_total(struct reading *reading, struct total *total)
 {
+	const long seen = reading->offset + reading->rows;
 	struct where where;
+	enum db_status status;
 
-	*total = (struct total){ reading->offset + reading->rows, false };
+	*total = (struct total){ seen, false };
 	if (is_last_page(reading))
 		return DB_OK;
 	where_make(
 	    &where, WHERE_FILTERS, reading->list->parameters, &reading->taken);
-	return total_count(reading->rq, reading->list->view, &where,
+	status = total_count(reading->rq, reading->list->view, &where,
 	    reading->deadline_ms, total);
+	/* An estimate may not end a walk by offset before its end. */
+	if (total->is_estimate && reading->has_more && total->rows <= seen)
+		total->rows = seen + 1;
+	return status;
 }
 
 /* The cursor that goes on behind this page; NULL behind the last. */
@@ -151,27 +158,29 @@ write_pagination(struct reading *reading, const char *next)
 	return DB_OK;
 }
 
-/* The query again with another cursor; NULL when it is too long. */
+/* The query again with another cursor; NULL when it is too long.  Written anew,
+ * because what came may spell a name otherwise and hold what ends a link. */
 static const char *
-next_link(struct reading *reading, const char *next)
+next_link(const struct reading *reading, const char *next)
 {
 	struct request *rq = reading->rq;
-	const char *query = "";
-	const char *at = rq->query;
+	const char *link;
+	struct query query;
 
-	if (next == NULL || strlen(rq->query) > LINK_MAX)
+	if (next == NULL || !query_parse(&query, rq->arena, rq->query))
 		return NULL;
-	while (*at != '\0') {
-		size_t bytes = strcspn(at, "&");
+	link = arena_printf(rq->arena, "<%s?", rq->path);
+	for (int i = 0; i < query.count; i++) {
+		const struct query_pair *pair = &query.pairs[i];
 
-		if (bytes > 0 && strncmp(at, "after=", 6) != 0 &&
-		    strncmp(at, "offset=", 7) != 0)
-			query = arena_printf(
-			    rq->arena, "%s%.*s&", query, (int)bytes, at);
-		at += bytes + (at[bytes] == '&');
+		if (strcmp(pair->name, "after") != 0 &&
+		    strcmp(pair->name, "offset") != 0)
+			link = arena_printf(rq->arena, "%s%s=%s&", link,
+			    pair->name, query_escape(rq->arena, pair->value));
 	}
-	return arena_printf(
-	    rq->arena, "<%s?%safter=%s>; rel=\"next\"", rq->path, query, next);
+	link = arena_printf(
+	    rq->arena, "%safter=%s>; rel=\"next\"", link, next);
+	return strlen(link) > LINK_MAX ? NULL : link;
 }
 
 static void

@@ -1,5 +1,5 @@
 -- One received webhook with its body; what is no JSON for PostgreSQL is there as
--- base64.
+-- base64, in one line.
 create view api.webhook as
     select w.id,
         w.easypost_id,
@@ -14,6 +14,6 @@ create view api.webhook as
         w.occurred_at,
         w.received_at,
         w.payload,
-        encode(w.raw, 'base64') as raw_base64
+        translate(encode(w.raw, 'base64'), E'\n', '') as raw_base64
     from waybill.webhook_events w;
 grant select on api.webhook to waybill_worker;
