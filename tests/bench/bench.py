@@ -1,275 +1,248 @@
 #!/usr/bin/python3
 """make bench: how close each path comes to what its parts can do here.
 
-One run measures, interleaved and in rounds: hello (nginx -> worker -> a
-constant), each path through nginx, and pgbench with the same function of the
-database over the same socket.  H = 1 / (1/hello + 1/pgbench) is what the two
-allow together at best; a path is judged by path / H.  Absolute figures drift
-with the machine and the hour: only ratios of one run count.  The proxy is
-judged by what it adds to a direct call of the simulator.
+One run measures, interleaved and in rounds after a warm-up: hello (nginx, a
+worker, a constant), each path through nginx, and pgbench with the statements
+that the service sends.  What the columns mean is said in report.py.
 
-Prints a table and writes build/bench.json.
+A path that this build does not have is left out with a line that says so.
 """
+
 import argparse
-import hashlib
-import hmac
-import json
-import os
+import contextlib
 import pathlib
 import re
-import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+import limits  # noqa: E402
+import wrk  # noqa: E402
+import report  # noqa: E402
+import seed  # noqa: E402
+from env.service import POOLS  # noqa: E402
 from env.stack import Stack  # noqa: E402
+from env.wait import wait_until  # noqa: E402
+from paths import RETURN, SECRET, Paths  # noqa: E402
 
-CLIENTS = 8
-SECRET = "bench-secret"
-LATENCY = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)$", re.M)
-RATE = re.compile(r"^Requests/sec:\s+([\d.]+)", re.M)
-BAD = re.compile(r"(Non-2xx|Socket errors).*")
-UNIT = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-
-
-def run_wrk(url, script, arguments, seconds, clients=CLIENTS):
-    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency"]
-    if script:
-        command += ["-s", str(HERE / script)]
-    done = subprocess.run(command + [url, "--", *arguments], text=True,
-                          capture_output=True, check=True)
-    text = done.stdout + done.stderr
-    if BAD.search(text):
-        raise SystemExit(f"{url}: {BAD.search(text)[0]}\n{text}")
-    times = {p: float(v) * UNIT[u] for p, v, u in LATENCY.findall(text)}
-    return {"per_s": float(RATE.search(text)[1]), "p50_ms": times["50"],
-            "p99_ms": times["99"]}
+READS = ("by_id", "by_tracking", "by_easypost_id", "list")
+KEPT = ("cached", "not_modified")
+PATHS = READS + KEPT + ("webhook", "bulk", "proxy", "parallel", "export")
+POSTGRES = {"shared_buffers": "2GB", "effective_cache_size": "8GB",
+            "max_wal_size": "8GB", "checkpoint_timeout": "15min",
+            "synchronous_commit": "on"}
+WEBHOOKS_MAX = 6000  # new events a second that are ready
 
 
-def run_pgbench(stack, scripts, seconds, clients=CLIENTS):
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["pgbench", "-n", "-M", "prepared", f"-c{clients}", "-j1",
-                   f"-T{seconds}"]
-        for number, text in enumerate(scripts):
-            path = pathlib.Path(folder, f"{number}.sql")
-            path.write_text(text)
-            command += ["-f", str(path)]
-        done = subprocess.run(command + ["-d", stack.database_url], text=True,
-                              capture_output=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"pgbench: {done.stderr}")
-    return float(re.search(r"tps = ([\d.]+)", done.stdout)[1])
+class Bench:
+    def __init__(self, stack, options, folder):
+        self.stack = stack
+        self.options = options
+        self.paths = Paths(stack, folder)
+        self.pgbench_url = stack.service_url
+        self.scripts = {}
+
+    def prepare(self):
+        """What is there to measure, and its statements."""
+        add_return(self.stack)
+        limits.make_tables(self.stack, self.options.rows)
+        wanted = [name for name in self.options.only if name in READS + KEPT]
+        for name in wanted:
+            if name in READS:
+                self.scripts[name] = self.paths.scripts(name)
+        if "webhook" in self.options.only:
+            wanted.append("webhook")
+            self.scripts["webhook"] = (self.paths.webhook_scripts(), {})
+        for name, method, path in (("bulk", "POST", "/db/shipments"),
+                                   ("parallel", "POST", "/bulk-shipments")):
+            if name in self.options.only:
+                there = self.paths.exists(method, path)
+                print(f"{name}: " + ("is not measured yet" if there else
+                                     f"left out, no {method} {path} here"))
+        self.stack.psql("vacuum analyze")
+        return wanted
+
+    def http(self, name, rate=0):
+        seconds = self.options.seconds
+        if name == "webhook":
+            file = self.paths.webhooks(int((rate or WEBHOOKS_MAX) * seconds))
+        else:
+            file = self.paths.file(name)
+        return wrk.run(self.stack.url, file, self.paths.key, seconds,
+                        fresh=name not in KEPT, rate=rate)
+
+    def pgbench(self, scripts, variables=None, url=None):
+        return limits.pgbench(url or self.pgbench_url, scripts,
+                              self.options.seconds, variables)
+
+    def one_round(self, wanted):
+        admin = self.stack.database_url
+        found = {"hello": self.http("hello"),
+                 "return_200": self.http("return_200"),
+                 "lookup": self.pgbench(limits.lookup(self.options.rows),
+                                        url=admin),
+                 "insert": self.pgbench(limits.INSERT, url=admin)}
+        for name in wanted:
+            found[name] = self.http(name)
+            if name in self.scripts:
+                found["pg_" + name] = self.pgbench(*self.scripts[name])
+        return found
+
+    def rounds(self, wanted):
+        self.one_round(wanted)  # warms up
+        rounds = [self.one_round(wanted) for _ in range(self.options.rounds)]
+        return {name: ([one[name] for one in rounds]) for name in rounds[0]}
+
+    def figures(self, wanted):
+        raw = self.rounds(wanted)
+        base = {name: statistics.median(raw[name])
+                for name in ("lookup", "insert")}
+        result = {name: wrk.middle(raw[name])
+                  for name in ("hello", "return_200", *wanted)}
+        for name in wanted:
+            one = result[name]
+            if name in KEPT:
+                one["of_lookup"] = round(
+                    one["per_s"] / result["return_200"]["per_s"], 3)
+            else:
+                limit = statistics.median(raw["pg_" + name])
+                best = 1 / (1 / result["hello"]["per_s"] + 1 / limit)
+                one["pgbench_per_s"] = round(limit, 1)
+                one["of_h"] = round(one["per_s"] / best, 3)
+                one["of_lookup"] = round(limit / base[
+                    "insert" if name == "webhook" else "lookup"], 3)
+            half = self.http(name, rate=one["per_s"] / 2)
+            one["half_p50_ms"] = round(half["p50_ms"], 3)
+            one["half_p99_ms"] = round(half["p99_ms"], 3)
+        result["postgres"] = {"lookup_per_s": round(base["lookup"], 1),
+                              "insert_per_s": round(base["insert"], 1)}
+        return result
+
+    def proxy(self):
+        """One client, kept connections: direct and through the gateway."""
+        address = self.stack.request(
+            "POST", "/v2/addresses", key=self.paths.key, body={"address": {
+                "street1": "1 Main St", "city": "Reno", "state": "NV",
+                "zip": "89501", "country": "US"}}).json()
+        file = self.paths.write("proxy", [
+            f"GET\t/v2/addresses/{address['id']}\t\t"])
+        direct, through = [], []
+        for _ in range(self.options.rounds):
+            direct.append(wrk.run(
+                self.stack.sim.base, file,
+                self.stack.settings["EASYPOST_API_KEY"],
+                self.options.seconds, clients=1))
+            through.append(wrk.run(self.stack.url, file, self.paths.key,
+                                    self.options.seconds, clients=1))
+        alone, one = wrk.middle(direct), wrk.middle(through)
+        for figure in ("p50_ms", "p99_ms"):
+            one["adds_" + figure] = round(one[figure] - alone[figure], 3)
+        return one
+
+    def export(self):
+        """All shipments as a stream, and what others feel meanwhile."""
+        config = self.paths.folder / "curl"
+        config.write_text(f'header = "Authorization: Bearer {self.paths.key}"\n'
+                          f'cacert = "{self.stack.ca}"\nsilent\nfail\n'
+                          'write-out = "%{stderr}%{time_total}"\n'
+                          f'url = "{self.stack.url}/db/shipments'
+                          '?format=ndjson"\n')
+        with subprocess.Popen(
+                f"curl -K {config} | wc -l", shell=True, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE) as stream:
+            meanwhile = self.http("by_id")
+            size = self.memory()["read"]
+            lines, seconds = stream.communicate()
+        return {"rows": int(lines),
+                "rows_per_s": round(int(lines) / float(seconds), 1),
+                "read_pss_kb": size, "others_p50_ms": meanwhile["p50_ms"],
+                "others_p99_ms": meanwhile["p99_ms"],
+                "others_per_s": meanwhile["per_s"]}
+
+    def memory(self):
+        """PSS in kB of the biggest worker of each pool."""
+        return {pool: max(map(pss_kb, children(self.stack.pids[pool])))
+                for pool in POOLS}
 
 
 def children(pid):
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-class Bench:
-    def __init__(self, stack, rows, seconds):
-        self.stack = stack
-        self.rows = rows
-        self.seconds = seconds
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="waybill-bench-"))
-        self.event_number = 0
+def pss_kb(pid):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
 
-    def call(self, method, path, body=None, base=None, key=None):
-        request = urllib.request.Request(
-            (base or self.stack.url) + path, method=method,
-            data=json.dumps(body).encode() if body is not None else None,
-            headers={"Authorization": f"Bearer {key or self.stack.key}",
-                     "Content-Type": "application/json"})
-        tls = ssl.create_default_context(cafile=self.stack.ca)
-        with urllib.request.urlopen(request, context=tls) as got:
-            return got.read()
 
-    def seed(self):
-        """Shipments through the recording function, from one real answer."""
-        address = {"name": "Ann Bench", "street1": "1 Main St", "city": "Reno",
-                   "state": "NV", "zip": "89501", "country": "US",
-                   "phone": "5555555555"}
-        made = json.loads(self.call("POST", "/v2/shipments", {"shipment": {
-            "from_address": address, "to_address": dict(address, name="Bo"),
-            "parcel": {"weight": 12.0, "length": 9.0, "width": 6.0,
-                       "height": 2.0}}}))
-        rate = min(made["rates"], key=lambda one: float(one["rate"]))
-        text = self.call("POST", f"/v2/shipments/{made['id']}/buy",
-                         {"rate": {"id": rate["id"]}}).decode()
-        bought = json.loads(text)
-        for whole in set(re.findall(r'"[a-z]+_([0-9a-f]{32})"', text)):
-            text = text.replace(whole, "@@@@@@@@" + whole[8:])
-        text = text.replace(bought["tracking_code"],
-                            bought["tracking_code"][:-8] + "@@@@@@@@")
-        self.tail = made["id"][4 + 8:]
-        self.tracker = json.loads(text)["tracker"]
-        step = 2000
-        for first in range(1, self.rows + 1, step):
-            last = min(first + step - 1, self.rows)
-            self.stack.psql(
-                "select count(api.record_answer('POST', '/v2/shipments', '',"
-                " 201, convert_to(replace($doc$" + text + "$doc$, '@@@@@@@@',"
-                " lpad(to_hex(i), 8, '0')), 'UTF8'), 'test', 'bench'))"
-                f" from generate_series({first}, {last}) i")
-        self.stack.psql("analyze")
-        self.ids = [row[0] for row in self.stack.psql(
-            "select id from waybill.shipments order by random() limit 500")]
+def add_return(stack):
+    """A location that nginx answers by itself, for this run only."""
+    path = pathlib.Path(stack.nginx.directory, "waybill.conf")
+    path.write_text(path.read_text().replace(
+        "    location / {\n",
+        f"    location = {RETURN} {{\n        return 200 'ok';\n    }}\n"
+        "    location / {\n", 1))
+    stack.nginx.reload()
+    wait_until(lambda: stack.request("GET", RETURN).status == 200, 10)
 
-    def paths(self, name, lines):
-        path = self.folder / name
-        path.write_text("\n".join(lines) + "\n")
-        return str(path)
 
-    @staticmethod
-    def event(number, tracker):
-        return ('{"description":"tracker.updated","mode":"test",'
-                '"previous_attributes":{"status":"unknown"},'
-                '"created_at":"2026-01-01T00:00:00.000Z","pending_urls":[],'
-                '"completed_urls":[],"updated_at":"2026-01-01T00:00:00.000Z",'
-                f'"id":"evt_{number}","user_id":"user_1","status":"pending",'
-                f'"object":"Event","result":{tracker}}}')
+def options_of(words):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=PATHS, default=PATHS,
+                        metavar="NAME", help=" ".join(PATHS))
+    parser.add_argument("--keep", metavar="DIR",
+                        help="where the cluster stays for another run")
+    parser.add_argument("--page", action="store_true",
+                        help="write docs/bench.md")
+    parser.add_argument("--build", default="build")
+    return parser.parse_args(words)
 
-    def events(self, count):
-        """New tracker.updated events, signed, one a line."""
-        lines = []
-        template = json.dumps(self.tracker, separators=(",", ":"))
-        for _ in range(count):
-            self.event_number += 1
-            number = self.event_number
-            body = self.event(f"{number:032x}", template.replace(
-                "@@@@@@@@", f"{number % self.rows + 1:08x}"))
-            digest = hmac.new(SECRET.encode(), body.encode(),
-                              hashlib.sha256).hexdigest()
-            lines.append(f"hmac-sha256-hex={digest}\t{body}")
-        return self.paths("events", lines)
 
-    def measure_hello(self):
-        return run_wrk(self.stack.url + "/livez", None, [], self.seconds)
-
-    def measure_by_id(self):
-        file = self.paths("ids", [f"/db/shipments/{one}" for one in self.ids])
-        return run_wrk(self.stack.url, "wrk_reads.lua", [file, self.stack.key],
-                       self.seconds)
-
-    def limit_by_id(self):
-        return run_pgbench(self.stack, [
-            f"select * from api.shipment('{one}');" for one in self.ids[:60]],
-            self.seconds)
-
-    def measure_list(self):
-        file = self.paths("lists", ["/db/shipments?limit=50&status=unknown"])
-        return run_wrk(self.stack.url, "wrk_reads.lua", [file, self.stack.key],
-                       self.seconds)
-
-    def measure_webhook(self):
-        count = int(9000 * self.seconds)
-        return run_wrk(self.stack.url, "wrk_webhooks.lua",
-                       [self.events(count)], self.seconds)
-
-    def limit_webhook(self):
-        # In a table, because pgbench takes ":00" in a time for a variable.
-        event = self.event("@EVENT@", json.dumps(self.tracker,
-                                                 separators=(",", ":")))
-        self.stack.psql(
-            "create table if not exists public.bench_event as"
-            f" select $doc${event}$doc$::text as body")
-        return run_pgbench(self.stack, [
-            f"\\set i random(1, {self.rows})\n"
-            "\\set e random(1, 1000000000000000)\n"
-            "select w.* from public.bench_event b, api.receive_webhook("
-            "convert_to(replace(replace(b.body, '@@@@@@@@',"
-            " lpad(to_hex(:i::bigint), 8, '0')), '@EVENT@',"
-            " to_hex(:e::bigint)), 'UTF8'), 'bench') w;\n"], self.seconds)
-
-    def proxy(self):
-        """One client, kept connections: direct and through the gateway."""
-        address = json.loads(self.call("POST", "/v2/addresses", {"address": {
-            "street1": "1 Main St", "city": "Reno", "state": "NV",
-            "zip": "89501", "country": "US"}}))
-        file = self.paths("proxy", [f"/v2/addresses/{address['id']}"])
-        direct, through = [], []
-        for _ in range(3):
-            direct.append(run_wrk(
-                self.stack.sim.base, "wrk_reads.lua",
-                [file, self.stack.settings["EASYPOST_TEST_API_KEY"]], self.seconds, 1))
-            through.append(run_wrk(self.stack.url, "wrk_reads.lua",
-                                   [file, self.stack.key], self.seconds, 1))
-        middle = statistics.median
-        return {
-            "p50_ms": middle(one["p50_ms"] for one in through),
-            "p99_ms": middle(one["p99_ms"] for one in through),
-            "per_s": middle(one["per_s"] for one in through),
-            "adds_p50_ms": round(middle(one["p50_ms"] for one in through)
-                                 - middle(one["p50_ms"] for one in direct), 3),
-            "adds_p99_ms": round(middle(one["p99_ms"] for one in through)
-                                 - middle(one["p99_ms"] for one in direct), 3),
-        }
-
-    def memory(self):
-        """PSS in kB of the biggest worker of each pool, now under wear."""
-        found = {}
-        for pool in ("read", "webhook", "upstream"):
-            boss = self.stack.pids[pool]
-            sizes = []
-            for pid in children(boss):
-                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-                sizes.append(int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1]))
-            found[pool] = max(sizes)
-        return found
+@contextlib.contextmanager
+def seeded(options):
+    """The stack with its shipments; with --keep they are still there."""
+    with contextlib.ExitStack() as rest:
+        folder = options.keep or rest.enter_context(
+            tempfile.TemporaryDirectory(prefix="waybill-bench-"))
+        stack = Stack(folder, build=options.build, fsync=True,
+                      postgres_settings=POSTGRES, conf={
+                          "LOG_LEVEL": "info", "WORKERS": "10",
+                          "EASYPOST_WEBHOOK_SECRET": SECRET})
+        stack.start()
+        rest.callback(stack.stop if options.keep else stack.__exit__,
+                      *([] if options.keep else [None] * 3))
+        [(known,)] = stack.psql("select count(*) from waybill.shipments")
+        if known < options.rows:
+            if known:
+                raise SystemExit(f"{folder} holds {known} shipments: give"
+                                 " another directory")
+            seed.seed(stack.database_url, options.rows, say=print)
+        yield stack
 
 
 def main():
-    parse = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parse.add_argument("--rows", type=int, default=20000)
-    parse.add_argument("--seconds", type=int, default=4)
-    parse.add_argument("--rounds", type=int, default=3)
-    parse.add_argument("--build", default="build")
-    options = parse.parse_args()
-    with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
-        stack = Stack(folder, build=options.build, fsync=True, settings={
-            "LOG_LEVEL": "info", "EASYPOST_WEBHOOK_SECRET": SECRET})
-        with stack:
-            bench = Bench(stack, options.rows, options.seconds)
-            started = time.monotonic()
-            bench.seed()
-            print(f"{options.rows} shipments recorded in"
-                  f" {time.monotonic() - started:.1f} s", flush=True)
-            rounds = []
-            for number in range(options.rounds + 1):
-                one = {"hello": bench.measure_hello(),
-                       "by_id": bench.measure_by_id(),
-                       "webhook": bench.measure_webhook(),
-                       "list": bench.measure_list(),
-                       "pg_by_id": bench.limit_by_id(),
-                       "pg_webhook": bench.limit_webhook()}
-                if number:  # the first warms up
-                    rounds.append(one)
-            middle = statistics.median
-            hello = middle(one["hello"]["per_s"] for one in rounds)
-            result = {}
-            for name in ("by_id", "webhook", "list"):
-                result[name] = {
-                    key: round(middle(one[name][key] for one in rounds), 2)
-                    for key in ("per_s", "p50_ms", "p99_ms")}
-                if "pg_" + name in rounds[0]:
-                    limit = middle(one["pg_" + name] for one in rounds)
-                    best = 1 / (1 / hello + 1 / limit)
-                    result[name]["pgbench_per_s"] = round(limit, 1)
-                    result[name]["of_h"] = round(
-                        result[name]["per_s"] / best, 3)
-            result["hello"] = {"per_s": round(hello, 1)}
-            result["proxy"] = bench.proxy()
-            result["pss_kb"] = bench.memory()
-    os.makedirs(options.build, exist_ok=True)
-    path = pathlib.Path(options.build, "bench.json")
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    for name, figures in result.items():
-        print(f"{name:10}", "  ".join(f"{k}={v}" for k, v in figures.items()))
-    print(f"written to {path}")
+    options = options_of(sys.argv[1:])
+    with seeded(options) as stack, tempfile.TemporaryDirectory() as folder:
+        bench = Bench(stack, options, folder)
+        wanted = bench.prepare()
+        before = bench.memory()
+        figures = bench.figures(wanted)
+        for name in ("proxy", "export"):
+            if name in options.only:
+                figures[name] = getattr(bench, name)()
+        figures["pss_kb_before"] = before
+        figures["pss_kb_after"] = bench.memory()
+        [(version,)] = stack.psql("show server_version")
+    report.show(figures)
+    report.write_json(figures, options.build)
+    if options.page:
+        report.write_page(figures, POSTGRES, version, options.rows,
+                          " ".join(sys.argv[3:]))
 
 
 if __name__ == "__main__":
