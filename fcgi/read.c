@@ -178,8 +178,7 @@ next_link(const struct reading *reading, const char *next)
 			link = arena_printf(rq->arena, "%s%s=%s&", link,
 			    pair->name, query_escape(rq->arena, pair->value));
 	}
-	link = arena_printf(
-	    rq->arena, "%safter=%s>; rel=\"next\"", link, next);
+	link = arena_printf(rq->arena, "%safter=%s>; rel=\"next\"", link, next);
 	return strlen(link) > LINK_MAX ? NULL : link;
 }
 
