@@ -22,7 +22,8 @@
 
 enum {
 	BODY_MAX = 10 * 1024 * 1024,
-	BODY_LARGE = 1024 * 1024, /* see give_back() */
+	BODY_LARGE = 64 * 1024, /* see give_back() */
+	BODY_HUGE = 1024 * 1024,
 	ITEMS_MAX = 1000, /* waybill.item_id() counts to 4095, in fours */
 	/* A single write takes milliseconds, an item of many 0.3 ms. */
 	ANSWER_MS = 3000,
@@ -126,17 +127,17 @@ read_body(struct request *rq)
 	return body;
 }
 
-/* libpq and malloc keep what one large body took, and a worker that got one is
- * as large for the rest of its life: the connection is closed, memory given
- * back. */
+/* malloc and libpq keep what one large body took, and a worker that got one is
+ * as large for the rest of its life: memory is given back, and the connection,
+ * which costs more, behind a huge one. */
 static void
 give_back(struct writing *writing)
 {
 	json_free(writing->body);
-	if (writing->rq->body.len < BODY_LARGE)
-		return;
-	db_close(writing->rq->service->primary);
-	(void)malloc_trim(0); /* says whether there was any */
+	if (writing->rq->body.len >= BODY_HUGE)
+		db_close(writing->rq->service->primary);
+	if (writing->rq->body.len >= BODY_LARGE)
+		(void)malloc_trim(0); /* says whether there was any */
 }
 
 /* --- what is wrong with it ------------------------------------------------- */
@@ -349,7 +350,7 @@ new_call(const struct request *rq)
 static void
 refuse_unknown(struct request *rq)
 {
-	response_refuse(rq, 503, "DATABASE.UNAVAILABLE", NULL,
+	response_refuse(rq, 503, "DATABASE.IN_DOUBT", NULL,
 	    "The database did not answer in time; what was asked may have been "
 	    "done.");
 }

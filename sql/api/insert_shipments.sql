@@ -1,6 +1,7 @@
 -- Inserts a person's own shipments: all of them or, with a row for each problem,
 -- none.  p_body is an object or an array of at most 1000, its fields checked;
 -- p_call a UUID of this call, so that a call made again answers as before.
+-- However large the tables are, a row is looked up by its key: no other joins.
 create function api.insert_shipments(
     p_call uuid, p_body jsonb, p_mode text, p_actor text, p_request_id text)
 returns table (id uuid, easypost_id text, reference text,
@@ -12,6 +13,8 @@ set search_path = waybill, pg_temp
 set timezone = 'UTC'
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
     v_items jsonb := case jsonb_typeof(p_body)

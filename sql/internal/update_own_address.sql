@@ -14,7 +14,7 @@ begin
         p_new.is_residential, p_new.carrier_facility, p_new.federal_tax_id,
         p_new.state_tax_id, now(), now())
     where a.id = p_new.id
-        and a is distinct from p_new;
+        and a *<> p_new;
 end
 $$;
 revoke all on function waybill.update_own_address(waybill.addresses)

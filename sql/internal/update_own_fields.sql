@@ -1,5 +1,5 @@
 -- Writes what a person may change of a shipment, and only when it changes
--- something (column by column: json has no equality).  Of a mirrored shipment updated_at stays EasyPost's.
+-- something.  Of a mirrored shipment updated_at stays EasyPost's.
 create or replace function waybill.update_own_fields(p_new waybill.shipments)
 returns void
 language plpgsql
@@ -20,18 +20,7 @@ begin
         case when s.easypost_id is null then now() else s.updated_at end,
         now())
     where s.id = p_new.id
-        and (s.own_reference, s.reference, s.extra_metadata, s.status,
-            s.tracking_code, s.carrier, s.service, s.base_cost, s.total_cost,
-            s.currency, s.weight, s.delivery_days, s.delivery_date,
-            s.est_delivery_date, s.promised_at, s.purchased_at,
-            s.delivered_at, s.signed_by, s.batch_id)
-        is distinct from
-            (p_new.own_reference, p_new.reference, p_new.extra_metadata,
-            p_new.status, p_new.tracking_code, p_new.carrier, p_new.service,
-            p_new.base_cost, p_new.total_cost, p_new.currency, p_new.weight,
-            p_new.delivery_days, p_new.delivery_date, p_new.est_delivery_date,
-            p_new.promised_at, p_new.purchased_at, p_new.delivered_at,
-            p_new.signed_by, p_new.batch_id);
+        and s *<> p_new; -- json has no equality, its bytes have
 end
 $$;
 revoke all on function waybill.update_own_fields(waybill.shipments)
