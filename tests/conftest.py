@@ -15,8 +15,6 @@ import traces
 from env import stack as environment
 from fixtures import *  # noqa: F401,F403: the tests' own
 
-UNSEEN = []  # told, so that it becomes less; no failure of what was tested
-
 LOG_BYTES_MAX = 20000  # of one log in one report: the end tells most
 
 
@@ -103,7 +101,9 @@ def pytest_sessionfinish(session):
         session.config.workeroutput["troubles"] = environment.troubles
         session.config.workeroutput["seen"] = sorted(seen)
     elif is_whole(session):
-        UNSEEN.extend(contract.unseen(seen))
+        environment.troubles.extend(
+            f"in the contract, and seen by no test: {key}"
+            for key in contract.unseen(seen))
     if environment.troubles and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -116,10 +116,6 @@ def pytest_testnodedown(node):
 
 
 def pytest_terminal_summary(terminalreporter):
-    if UNSEEN:
-        terminalreporter.section("in the contract, and seen by no test")
-        for key in UNSEEN:
-            terminalreporter.line(str(key))
     if environment.troubles:
         terminalreporter.section("what no run may leave", red=True)
         for line in environment.troubles[:50]:

@@ -9,6 +9,7 @@ import glob
 import json
 import os
 import re
+import signal
 import subprocess
 import threading
 import urllib.parse
@@ -21,8 +22,8 @@ from hypothesis import strategies as st
 
 import contract
 import documents
-from helpers import (ROOT, Client, assert_error, authorization, deliver, send,
-                     unique, wait_until)
+from helpers import (ROOT, Client, assert_error, authorization, deliver,
+                     parallel, send, unique, wait_until, workers)
 
 BOUNDED = settings(max_examples=12, derandomize=True, deadline=None,
                    suppress_health_check=list(HealthCheck))
@@ -128,9 +129,10 @@ def test_its_routes_are_those_of_the_program(stack):
             for (verb, path), scope in described.items()} == routes(stack)
 
 
-# What nobody can be answered: nginx hangs up, has no reason to, or the client
-# is no longer there.
-NEVER_SENT = {"ACCESS.DENIED", "CLIENT.GONE", "LENGTH.REQUIRED",
+# What nobody can be answered: nginx hangs up (also on a body that ends early, of
+# which a worker hears from others only), has no reason to, or the client is no
+# longer there.
+NEVER_SENT = {"ACCESS.DENIED", "BODY.INCOMPLETE", "CLIENT.GONE", "LENGTH.REQUIRED",
               "REQUEST.MISDIRECTED",
               "REQUEST.TIMEOUT", "STORAGE.FULL"}
 
@@ -438,3 +440,58 @@ def test_a_statement_that_the_server_ends(stack, db):
     finally:
         db("rollback")
     assert_error(answers[0], 504, "DATABASE.TIMEOUT", easypost=False)
+
+
+def test_what_nobody_foresaw(stack, db):
+    """A right of the worker is missing: an error of ours, without a word of why."""
+    db("revoke select on api.batch_operations from waybill_worker")
+    try:
+        got = Client(stack, stack.key).get("/db/batch-operations")
+    finally:
+        db("grant select on api.batch_operations to waybill_worker")
+    assert_error(got, 500, "INTERNAL", easypost=False)
+
+
+def test_some_workers_stay_free_of_exports(stack, db):
+    """All of them wait for a table; the first that is one too many is told."""
+    db("begin; lock table waybill.batch_operations in access exclusive mode")
+    try:
+        answers = parallel(6, lambda _: Client(stack, stack.key).get(
+            "/db/batch-operations?format=csv"))
+    finally:
+        db("rollback")
+    busy = [one for one in answers if one.status_code == 429]
+    assert 0 < len(busy) < 6
+    for one in busy:
+        assert_error(one, 429, "EXPORTS.BUSY", easypost=False)
+        assert int(one.headers["Retry-After"]) > 0
+
+
+def test_a_pool_that_stands_still(make_stack):
+    """nginx answers for it, when its own time is over."""
+    own = make_stack()
+    still = [own.pids["webhook"], *workers(own, "webhook")]
+    for pid in still:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        got = deliver(Client(own), documents.event("tracker.updated",
+                                                   documents.tracker()))
+    finally:
+        for pid in still:
+            os.kill(pid, signal.SIGCONT)
+    assert_error(got, 504, "GATEWAY.TIMEOUT", easypost=False)
+
+
+@pytest.mark.parametrize("verb,prefix", [
+    (verb, prefix) for prefix in ("/v2/", "/beta/")
+    for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")])
+def test_where_easypost_points_to_comes_down(client, sim, verb, prefix):
+    path = prefix + unique("moved_")
+    sim.canned(verb, path, b"{}", status=302,
+               headers={"Location": "https://example.com/"})
+    got = client(verb, path)
+    assert (got.status_code, got.headers["Location"]) \
+        == (302, "https://example.com/")
+    if verb == "OPTIONS":
+        sim.canned(verb, path, b"{}")
+        assert client(verb, path).status_code == 200

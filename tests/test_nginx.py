@@ -16,6 +16,7 @@ import subprocess
 
 import pytest
 
+import contract
 from helpers import (ROOT, assert_error, connect, read_answer, send,
                      send_bytes, unique, wait_until)
 
@@ -258,8 +259,11 @@ def test_below_v2_the_envelope_is_easyposts(stack):
 
 def test_plain_http_is_told_so(stack):
     with socket.create_connection(("127.0.0.1", stack.port), 10) as plain:
-        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert_error(read_answer(plain), 400, "TLS.REQUIRED", easypost=False)
+        plain.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = read_answer(plain)
+        assert_error(answer, 400, "TLS.REQUIRED", easypost=False)
+        contract.look("GET", "/livez", answer.status_code, answer.headers,
+                      answer.content)
 
 
 def test_the_internal_location_is_not_for_clients(stack):
