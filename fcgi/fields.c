@@ -9,6 +9,7 @@
 #include "fcgi/fields.h"
 #include "fcgi/moment.h"
 #include "fcgi/utf8.h"
+#include "fcgi/uuid.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -96,21 +97,9 @@ is_id(const struct field *field, const struct json *value)
 }
 
 static bool
-is_uuid(const char *text)
-{
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-
-	for (size_t i = 0; form[i] != '\0'; i++)
-		if (form[i] == 'x' ? !isxdigit((unsigned char)text[i])
-				   : text[i] != form[i])
-			return false;
-	return text[sizeof(form) - 1] == '\0';
-}
-
-static bool
 is_key(const struct field *field, const struct json *value)
 {
-	return is_uuid(text_of(value)) || is_id(field, value);
+	return uuid_is_valid(text_of(value)) || is_id(field, value);
 }
 
 /* The next of the words at *at, in `word`; false when there is none. */

@@ -9,12 +9,12 @@
 #include "fcgi/moment.h"
 #include "fcgi/query.h"
 #include "fcgi/response.h"
+#include "fcgi/uuid.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { UUID_BYTES = 36, INT_DIGITS = 9 };
+enum { INT_DIGITS = 9 };
 
 /* One request's parameters while they are taken. */
 struct taking {
@@ -36,18 +36,6 @@ parameter_refuse(struct request *rq, const char *name, const char *allowed)
 {
 	return refuse(rq, "PARAMETER.INVALID", name,
 	    arena_printf(rq->arena, "%.64s must be %s.", name, allowed));
-}
-
-static bool
-is_uuid(const char *text)
-{
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-
-	for (int i = 0; i < UUID_BYTES; i++)
-		if (form[i] == 'x' ? !isxdigit((unsigned char)text[i])
-				   : text[i] != form[i])
-			return false;
-	return text[UUID_BYTES] == '\0';
 }
 
 /* The next value for the function. */
@@ -131,7 +119,7 @@ static bool
 take_uuid(struct taking *taking, const struct parameter *parameter,
     const struct query_pair *pair)
 {
-	if (!is_uuid(pair->value))
+	if (!uuid_is_valid(pair->value))
 		return parameter_refuse(taking->rq, parameter->name, "a UUID");
 	add_value(taking, pair->value);
 	return true;
@@ -144,7 +132,7 @@ static bool
 take_after_id(struct taking *taking, const struct parameter *parameter,
     const struct query_pair *pair)
 {
-	if (!is_uuid(pair->value))
+	if (!uuid_is_valid(pair->value))
 		return parameter_refuse(
 		    taking->rq, parameter->name, cursor_origin);
 	add_value(taking, pair->value);
@@ -160,7 +148,7 @@ take_after(struct taking *taking, const struct parameter *parameter,
 	const char *underscore = strchr(pair->value, '_');
 	char *moment = arena_alloc(arena, MOMENT_BYTES);
 
-	if (underscore == NULL || !is_uuid(underscore + 1) ||
+	if (underscore == NULL || !uuid_is_valid(underscore + 1) ||
 	    !moment_parse(arena_copy(arena, pair->value,
 			      (size_t)(underscore - pair->value)),
 		MOMENT_BEGIN, moment))

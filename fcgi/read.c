@@ -12,6 +12,7 @@
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "fcgi/total.h"
+#include "fcgi/uuid.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,6 @@ enum {
 	 * hangs, and the person who waits is better told. */
 	ANSWER_MS = 3000,
 	LIMIT_DEFAULT = 50,
-	UUID_BYTES = 36,
 	REFERENCE_MIN = 4, /* characters of an id or a tracking code */
 	REFERENCE_MAX = 64,
 	LINK_MAX = 4096, /* nginx gives all headers 16 KB */
@@ -278,19 +278,6 @@ add_one(void *context, const struct db_row *row)
 	return row_to_json(context, row);
 }
 
-static bool
-is_uuid(const char *text)
-{
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-
-	for (int i = 0; i < UUID_BYTES; i++)
-		if (form[i] == 'x'
-			? strspn(text + i, "0123456789abcdefABCDEF") == 0
-			: text[i] != form[i])
-			return false;
-	return text[UUID_BYTES] == '\0';
-}
-
 /* The kind of reference that a text is; READ_REFERENCES: none. */
 static enum read_reference
 find_kind(const char *text)
@@ -305,7 +292,7 @@ find_kind(const char *text)
 
 	if (length < REFERENCE_MIN || length > REFERENCE_MAX)
 		return READ_REFERENCES;
-	if (is_uuid(text))
+	if (uuid_is_valid(text))
 		return READ_UUID;
 	if (prefix > 0 && text[prefix] == '_') {
 		text += prefix + 1;

@@ -24,7 +24,7 @@ FLOORS = {
     ],
     "fcgi": [
         "base64 counters decimal etag event growth listen mask moment pattern phrase "
-        "pool utf8",
+        "pool utf8 uuid",
         "csv query rate row scoreboard target",
         "request",
         "activity response",

@@ -12,7 +12,7 @@ begin atomic
         k.document
     from (
         select r.recorded_at, r.document, r.status, r.created_at
-        from api.tracker_rows r
+        from api.tracker_documents r
         where r.tracking_code = p_code
             and r.mode = p_mode
             and (p_carrier is null or lower(r.carrier) = lower(p_carrier))

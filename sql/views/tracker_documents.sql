@@ -1,5 +1,5 @@
 -- A tracker as EasyPost would show it, but for its fees, which are not kept.
-create view api.tracker_rows as
+create view api.tracker_documents as
     select t.tracking_code,
         t.carrier,
         t.status,
@@ -29,4 +29,4 @@ create view api.tracker_rows as
             'is_return', t.is_return,
             'public_url', t.public_url) as document
     from waybill.trackers t;
-grant select on api.tracker_rows to waybill_worker;
+grant select on api.tracker_documents to waybill_worker;
