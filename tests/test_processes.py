@@ -606,9 +606,10 @@ def test_no_room_in_the_spool_means_no_2xx(own, own_db):
         own.restart("webhook")
     accepted = [event for event, answer in zip(events, answers)
                 if answer.status_code == 200]
-    # Each worker counts for itself, and may be one file behind the others.
+    # Each worker counts for itself, and may be one file behind the others; which
+    # of them is asked, and when, is the kernel's choice.
     assert 3 <= len(accepted) <= 3 + 4
-    for answer in answers[8:]:
+    for answer in [one for one in answers if one.status_code != 200]:
         assert_error(answer, 503, easypost=False)
         assert int(answer.headers["Retry-After"]) >= 1
     again = Database(own.database_url)
