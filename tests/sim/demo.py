@@ -37,6 +37,14 @@ class Failed(Exception):
     pass
 
 
+def today():
+    return datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def day(text):
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gateway", required=True, metavar="URL")
@@ -45,6 +53,8 @@ def arguments():
     parser.add_argument("--sim", required=True, metavar="URL")
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--shipments", type=int, default=400)
+    parser.add_argument("--until", metavar="YYYY-MM-DD", type=day, default=today(),
+                        help="the day after the last of the history (today)")
     parser.add_argument("--seed", type=int, default=7)
     return parser.parse_args()
 
@@ -273,11 +283,9 @@ class Simulator:
             raise Failed(f"{answer['open']} webhooks could not be delivered")
 
 
-def volumes(rng, days, total):
+def volumes(rng, until, days, total):
     """Orders a day: a slow rise, quiet weekends, chance."""
-    today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0,
-                                               microsecond=0)
-    dates = [today - timedelta(days=days - number) for number in range(days)]
+    dates = [until - timedelta(days=days - number) for number in range(days)]
     weights = [(0.7 + 0.6 * number / days) * (0.45 if date.weekday() >= 5 else 1.0)
                * rng.uniform(0.7, 1.3) for number, date in enumerate(dates)]
     counts = [0] * days
@@ -290,8 +298,8 @@ def history(options, sim, crew, progress):
     rng = random.Random(options.seed)
     counts = {"labels": 0, "refunds": 0, "returns": 0, "batches": 0}
     number, waiting = 10001, []     # of (return date, shipment) pairs
-    for index, (date, count) in enumerate(volumes(rng, options.days,
-                                                  options.shipments)):
+    for index, (date, count) in enumerate(volumes(rng, options.until,
+                                                  options.days, options.shipments)):
         # Opening time; each call takes its share of a day's eight hours.
         sim.clock(date + timedelta(hours=15), step=28800 / (2 * count + 8))
         orders = orders_of_a_day(rng, date, count, number)
@@ -300,7 +308,7 @@ def history(options, sim, crew, progress):
         counts["returns"] += sum(1 for due, _ in waiting if due <= date)
         waiting = [(due, shipment) for due, shipment in waiting if due > date]
         gifts = []
-        if index % BATCH_EVERY_DAYS == 6 and count > BATCH_SIZE - 3:
+        if index % BATCH_EVERY_DAYS == 6:
             gifts = [order for order in orders_of_a_day(rng, date, BATCH_SIZE, number)
                      if order["to_address"]["country"] == "US"]
             number += BATCH_SIZE
