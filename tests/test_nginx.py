@@ -327,6 +327,19 @@ def test_a_request_is_one_line_of_json_without_secrets(stack):
             assert secret not in file.read()
 
 
+@pytest.mark.parametrize("given, kept", [
+    ("/no/\xff\xfe/UTF-8", "/no/"), ("/\xc3\xa9t\xc3\xa9?q=1", "/"),
+    ("/%ff%c3%a9?q=%ff", "/%ff%c3%a9"),
+    ("/\xff/wb_abcdefghijkl", "/"), ("/a/wb_abcdefghijkl/\xff", "/a/wb_***")])
+def test_of_path_and_agent_the_log_keeps_ascii(stack, given, kept):
+    request_id = unique("log.")
+    send(stack, "GET", given, {"X-Request-Id": request_id,
+                               "User-Agent": given.replace("?", "!")})
+    line = logged(stack, request_id)
+    assert line["path"] == kept
+    assert line["user_agent"].partition("!")[0] == kept
+
+
 def test_every_line_of_the_log_is_json(stack):
     for _, sent in REFUSED:
         send_bytes(stack, sent)
