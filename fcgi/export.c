@@ -102,8 +102,7 @@ read_page(struct export *export)
 
 	where_make(
 	    &where, WHERE_FILTERS_AND_CURSOR, list->parameters, export->taken);
-	list_select(list, export->is_csv ? list->flat_view : list->view, &where,
-	    export->page_rows, 0, sql);
+	list_select(list, export->is_csv, &where, export->page_rows, 0, sql);
 	buf_reset(export->page, PAGE_BYTES);
 	export->rows = 0;
 	return db_call(rq->service->db,

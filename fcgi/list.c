@@ -14,9 +14,8 @@
 enum { OFFSET_MAX = 32 };
 
 void
-list_select(const struct list *list, const char *view,
-    const struct where *where, long limit, long offset,
-    char sql[STATEMENT_SQL_MAX])
+list_select(const struct list *list, bool is_flat, const struct where *where,
+    long limit, long offset, char sql[STATEMENT_SQL_MAX])
 {
 	bool is_timed = list->time != NULL;
 	char skip[OFFSET_MAX] = "";
@@ -25,9 +24,10 @@ list_select(const struct list *list, const char *view,
 	if (offset > 0) /* a long has 20 digits at most: fits */
 		(void)snprintf(skip, sizeof(skip), " offset %ld", offset);
 	bytes = snprintf(sql, STATEMENT_SQL_MAX,
-	    "select * from %s%s order by %s%sid desc limit %ld%s", view,
-	    where->text, is_timed ? list->time : "", is_timed ? " desc, " : "",
-	    limit, skip);
+	    "select %s from %s%s order by %s%sid desc limit %ld%s",
+	    is_flat ? "*" : list->columns,
+	    is_flat ? list->flat_view : list->view, where->text,
+	    is_timed ? list->time : "", is_timed ? " desc, " : "", limit, skip);
 	if (bytes < 0 || bytes >= STATEMENT_SQL_MAX)
 		log_panic("list.select", "a statement is too long");
 }

@@ -16,7 +16,8 @@
 enum { LIST_FORMAT, LIST_LIMIT, LIST_OFFSET, LIST_AFTER };
 
 struct list {
-	const char *view;      /* api.*: its columns are the keys */
+	const char *view;      /* api.* */
+	const char *columns;   /* of the view, which are the keys: "*" */
 	const char *flat_view; /* api.*: the columns of CSV */
 	const char *plural;
 	const char *time; /* the column that it goes by, then by id; NULL: by id
@@ -31,8 +32,9 @@ struct list_place {
 	char id[40];
 };
 
-/* Writes the select of one page: `limit` rows behind `offset` others. */
-void list_select(const struct list *, const char *view, const struct where *,
+/* Writes the select of one page: `limit` rows behind `offset` others; is_flat: of
+ * the flat view. */
+void list_select(const struct list *, bool is_flat, const struct where *,
     long limit, long offset, char sql[STATEMENT_SQL_MAX]);
 
 /* Notes the place of a row; a row without one changes nothing. */

@@ -64,7 +64,7 @@ read_page(struct reading *reading, db_row_function *row)
 	where_make(&where, WHERE_FILTERS_AND_CURSOR, list->parameters,
 	    &reading->taken);
 	list_select(
-	    list, list->view, &where, reading->limit + 1, reading->offset, sql);
+	    list, false, &where, reading->limit + 1, reading->offset, sql);
 	return db_call(reading->rq->service->db,
 	    &(struct db_call){ .function = list->view,
 		.sql = sql,
@@ -312,8 +312,8 @@ select_one(struct request *rq, const struct read *read)
 	enum read_reference kind = find_kind(rq->argument);
 
 	if (kind != READ_REFERENCES && read->where[kind] != NULL)
-		return arena_printf(rq->arena, "select * from %s where %s",
-		    read->view, read->where[kind]);
+		return arena_printf(rq->arena, "select %s from %s where %s",
+		    read->columns, read->view, read->where[kind]);
 	(void)parameter_refuse(rq, "id", read->allowed);
 	return NULL;
 }

@@ -18,7 +18,8 @@ enum read_reference {
 
 /* One row by a reference. */
 struct read {
-	const char *view; /* api.*: its columns are the keys */
+	const char *view;    /* api.* */
+	const char *columns; /* of the view, which are the keys: "*" */
 	const char
 	    *where[READ_REFERENCES]; /* "id = $1" for each kind that finds
 	                                       a row; NULL for the others */

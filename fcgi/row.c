@@ -126,6 +126,18 @@ add_value(struct buf *out, const struct db_row *row, int column)
 	return add[db_column_kind(row, column)](out, text, bytes);
 }
 
+/* The members of an object that the database has ready. */
+static bool
+add_members(struct buf *out, const struct db_row *row, int column)
+{
+	size_t bytes;
+	const char *object = db_column(row, column, &bytes);
+
+	if (object == NULL || bytes <= 2)
+		return false;
+	return buf_add(out, object + 1, bytes - 2);
+}
+
 bool
 row_part_to_json(struct buf *out, const struct db_row *row, int columns)
 {
@@ -133,6 +145,8 @@ row_part_to_json(struct buf *out, const struct db_row *row, int columns)
 		const char *name = db_column_name(row, i);
 
 		(void)buf_add_byte(out, i == 0 ? '{' : ',');
+		if (strcmp(name, ROW_SPREAD) == 0 && add_members(out, row, i))
+			continue;
 		(void)row_string(out, name, strlen(name));
 		(void)buf_add_byte(out, ':');
 		(void)add_value(out, row, i);

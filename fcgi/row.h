@@ -2,13 +2,17 @@
  * JSON out of rows and values: the one encoder.
  *
  * Column names are the keys.  Numbers and booleans as they are, json verbatim,
- * timestamps as RFC 3339 in UTC, null as null, everything else as a string.
+ * timestamps as RFC 3339 in UTC, null as null, everything else as a string.  Of
+ * a column that is named ROW_SPREAD, json that is an object, the members stand
+ * among the others, as in JavaScript's {id, ...ready}.
  */
 #ifndef WAYBILL_ROW_H
 #define WAYBILL_ROW_H
 
 #include "shared/buf.h"
 #include "shared/db.h"
+
+#define ROW_SPREAD "..."
 
 /* Appends {"column":value,...}; the second with the first `columns` only. */
 bool row_to_json(struct buf *, const struct db_row *);

@@ -423,8 +423,9 @@ show(struct writing *writing)
 	const struct db_value id = db_text(writing->id);
 	const struct db_call db_read = {
 		.function = writing->write->view,
-		.sql = arena_printf(rq->arena, "select * from %s where id = $1",
-		    writing->write->view),
+		.sql =
+		    arena_printf(rq->arena, "select %s from %s where id = $1",
+			writing->write->columns, writing->write->view),
 		.values = &id,
 		.count = 1,
 		.deadline_ms = rq->started_us / 1000 + ANSWER_MS,

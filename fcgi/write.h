@@ -10,6 +10,7 @@
 struct write {
 	const char *function; /* of the database, which writes */
 	const char *view;     /* as which reads show one: "api.shipment" */
+	const char *columns;  /* of the view: "*" */
 	const struct form *form;
 	const char *plural;    /* of a list: "shipments" */
 	const char *location;  /* what a new one's id is put behind */

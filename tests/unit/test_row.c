@@ -142,6 +142,24 @@ writes_each_kind(void **state)
 }
 
 static void
+spreads_what_is_ready(void **state)
+{
+	static const struct column columns[] = {
+		{ "a", DB_NUMBER, "1" },
+		{ "...", DB_JSON, "{\"b\":[{}],\"c\":null}" },
+		{ "d", DB_JSON, "{}" },
+	};
+	static const struct column empty[] = { { "...", DB_JSON, NULL },
+		{ "a", DB_NUMBER, "1" } };
+
+	(void)state;
+	check_row(
+	    columns, 3, "{\"a\":1,\"b\":[{}],\"c\":null,\"d\":{}}");
+	check_row(columns + 1, 1, "{\"b\":[{}],\"c\":null}");
+	check_row(empty, 2, "{\"...\":null,\"a\":1}");
+}
+
+static void
 writes_times(void **state)
 {
 	static const struct column columns[] = {
@@ -210,6 +228,7 @@ main(void)
 		cmocka_unit_test(escapes_what_json_demands),
 		cmocka_unit_test(keeps_utf8_and_replaces_the_rest),
 		cmocka_unit_test(writes_each_kind),
+		cmocka_unit_test(spreads_what_is_ready),
 		cmocka_unit_test(writes_times),
 		cmocka_unit_test(says_when_there_is_no_room),
 		cmocka_unit_test(finds_columns_by_name),
