@@ -311,9 +311,9 @@ select_one(struct request *rq, const struct read *read)
 {
 	enum read_reference kind = find_kind(rq->argument);
 
-	if (kind != READ_REFERENCES && read->where[kind] != NULL)
-		return arena_printf(rq->arena, "select %s from %s where %s",
-		    read->columns, read->view, read->where[kind]);
+	if (kind != READ_REFERENCES && read->from[kind] != NULL)
+		return arena_printf(rq->arena, "select %s from %s",
+		    read->columns, read->from[kind]);
 	(void)parameter_refuse(rq, "id", read->allowed);
 	return NULL;
 }

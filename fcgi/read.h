@@ -18,12 +18,12 @@ enum read_reference {
 
 /* One row by a reference. */
 struct read {
-	const char *view;    /* api.* */
+	const char *view;    /* api.*, for the log */
 	const char *columns; /* of the view, which are the keys: "*" */
-	const char
-	    *where[READ_REFERENCES]; /* "id = $1" for each kind that finds
-	                                       a row; NULL for the others */
-	const char *allowed;         /* what an id must be, for a refusal */
+	/* What a select goes on with behind "from", for each kind that finds a
+	 * row by $1; NULL for the others. */
+	const char *from[READ_REFERENCES];
+	const char *allowed; /* what an id must be, for a refusal */
 };
 
 /* Handlers for the route table; `data` is a struct list, or a struct read. */

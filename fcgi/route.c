@@ -148,23 +148,31 @@ static const struct list webhooks =   { "api.webhooks",         "*",            
 
 static const struct read shipment = {
 	"api.shipment", WHOLE_SHIPMENT,
-	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "easypost_id = $1",
-	  [READ_CODE] = "id = api.find_tracking_code($1)" },
+	{ [READ_UUID] = "api.shipment where id = $1",
+	  [READ_EASYPOST_ID] = "api.shipment where easypost_id = $1",
+	  /* the newest; offset 0: looked up by the code, never along the dates,
+	   * whatever the statistics say */
+	  [READ_CODE] = "(select * from api.shipment"
+			" where tracking_code = $1 offset 0) s"
+			" order by created_at desc, id desc limit 1" },
 	SHIPMENT_ID
 };
 static const struct read address = {
 	"api.addresses", "*",
-	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "easypost_id = $1" },
+	{ [READ_UUID] = "api.addresses where id = $1",
+	  [READ_EASYPOST_ID] = "api.addresses where easypost_id = $1" },
 	ADDRESS_ID
 };
 static const struct read batch = {
 	"api.batch_operation", "*",
-	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "batch_id = $1" },
+	{ [READ_UUID] = "api.batch_operation where id = $1",
+	  [READ_EASYPOST_ID] = "api.batch_operation where batch_id = $1" },
 	"a UUID or an EasyPost id (batch_...)"
 };
 static const struct read webhook = {
 	"api.webhook", "*",
-	{ [READ_UUID] = "id = $1", [READ_EASYPOST_ID] = "id = api.find_event($1)" },
+	{ [READ_UUID] = "api.webhook where id = $1",
+	  [READ_EASYPOST_ID] = "api.webhook where id = api.find_event($1)" },
 	"a UUID or an EasyPost id (evt_...)"
 };
 

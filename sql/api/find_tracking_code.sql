@@ -5,7 +5,6 @@ create function api.find_tracking_code(p_code text)
 returns uuid
 language plpgsql
 stable
-set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_id uuid;
