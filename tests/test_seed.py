@@ -31,7 +31,8 @@ def seeded(tmp_path_factory):
 def schema(stack):
     """Every index and constraint of the parents, as PostgreSQL writes it."""
     return stack.psql("""
-        select pg_get_indexdef(i.indexrelid), pg_get_constraintdef(o.oid)
+        select pg_get_indexdef(i.indexrelid), pg_get_constraintdef(o.oid),
+            i.indisvalid
         from pg_index i
         join pg_class x on x.oid = i.indexrelid and not x.relispartition
         left join pg_constraint o on o.conindid = x.oid

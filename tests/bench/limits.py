@@ -89,7 +89,7 @@ def pgbench(url, scripts, seconds, variables=None):
             command += ["-f", str(path)]
         for name, value in (variables or {}).items():
             command += ["-D", f"{name}={value}"]
-        done = subprocess.run(command + ["-d", url], text=True,
+        done = subprocess.run([*command, url], text=True,
                               capture_output=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"pgbench: {done.stderr}")

@@ -38,7 +38,8 @@ select t.relname, case when o.oid is null
         then format('drop index waybill.%I', x.relname)
         else format('alter table waybill.%I drop constraint %I',
             t.relname, o.conname) end,
-    case when o.oid is null then pg_get_indexdef(x.oid)
+    case when o.oid is null
+        then replace(pg_get_indexdef(x.oid), ' ON ONLY ', ' ON ')
         else format('alter table waybill.%I add constraint %I %s',
             t.relname, o.conname, pg_get_constraintdef(o.oid)) end
 from pg_index i
