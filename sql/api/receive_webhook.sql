@@ -28,36 +28,45 @@ begin
     end if;
     v_id := waybill.easypost_uuid(
         waybill.to_time(v_read.doc ->> 'created_at'), event_id);
-    insert into waybill.webhook_event_ids (easypost_id, id)
-    values (event_id, v_id)
-    on conflict do nothing;
+    with fresh as (
+        insert into waybill.webhook_event_ids (easypost_id, id)
+        values (event_id, v_id)
+        on conflict do nothing
+        returning id)
+    insert into waybill.webhook_events (id, easypost_id, description, mode,
+        user_id, object, object_id, payload, raw, state, request_id,
+        occurred_at)
+    select f.id, event_id, left(v_read.doc ->> 'description', 200),
+        v_read.doc ->> 'mode', v_read.doc ->> 'user_id',
+        v_read.doc -> 'result' ->> 'object',
+        waybill.to_key(v_read.doc -> 'result' ->> 'id'),
+        case when v_raw is null then waybill.blank_urls(v_read.body)::json end,
+        v_raw, 'applied', p_request_id,
+        waybill.to_time(v_read.doc ->> 'created_at')
+    from fresh f;
     if not found then
         outcome := 'duplicate';
         return;
     end if;
-    outcome := 'kept';
     if v_error is null then
         begin
-            outcome := case when waybill.record_objects(
-                array[v_read.doc -> 'result'], v_read.doc ->> 'mode') > 0
-                then 'applied' else 'kept' end;
+            if waybill.record_objects(array[v_read.doc -> 'result'],
+                v_read.doc ->> 'mode') > 0
+            then
+                outcome := 'applied';
+                return;
+            end if;
         exception
             when data_exception or integrity_constraint_violation
                 or program_limit_exceeded then
                 v_error := sqlerrm;
         end;
     end if;
-    insert into waybill.webhook_events (id, easypost_id, description, mode,
-        user_id, object, object_id, payload, raw, state, error, request_id,
-        occurred_at)
-    values (v_id, event_id, left(v_read.doc ->> 'description', 200),
-        v_read.doc ->> 'mode', v_read.doc ->> 'user_id',
-        v_read.doc -> 'result' ->> 'object',
-        waybill.to_key(v_read.doc -> 'result' ->> 'id'),
-        case when v_raw is null then waybill.blank_urls(v_read.body)::json end,
-        v_raw,
-        case when v_error is null then outcome else 'failed' end, v_error,
-        p_request_id, waybill.to_time(v_read.doc ->> 'created_at'));
+    outcome := 'kept';
+    update waybill.webhook_events e
+    set state = case when v_error is null then 'kept' else 'failed' end,
+        error = v_error
+    where e.id = v_id;
 end
 $$;
 revoke all on function api.receive_webhook(bytea, text) from public;

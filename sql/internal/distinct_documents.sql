@@ -8,7 +8,8 @@ stable
 rows 4
 as $$
     select distinct on (1) waybill.to_key(d.doc ->> 'id') collate "C",
-        v.id,
+        waybill.easypost_uuid(waybill.to_time(d.doc ->> 'created_at'),
+            d.doc ->> 'id'),
         d.doc,
         v.created_at,
         v.updated_at,

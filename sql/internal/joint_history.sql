@@ -6,7 +6,7 @@ stable
 as $$
     select json_agg(u.detail
         order by waybill.to_time(u.detail ->> 'datetime') nulls first,
-            u.detail::text collate "C")
+            u.detail)
     from (
         select distinct d.value::text::jsonb as detail
         from waybill.trackers t

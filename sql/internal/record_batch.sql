@@ -24,7 +24,8 @@ begin
         queued_for_purchase_count, creation_failed_count,
         postage_purchased_count, postage_purchase_failed_count,
         doc_updated_at, doc_richness, doc_digest)
-    values (v.id, v_id, 'easypost_batch', v.created_at, v.created_at,
+    values (waybill.easypost_uuid(waybill.to_time(p_doc ->> 'created_at'),
+            v_id), v_id, 'easypost_batch', v.created_at, v.created_at,
         case when v_is_final then v.updated_at end, v_state,
         coalesce(waybill.to_count(p_doc ->> 'num_shipments'), 0),
         v_done + v_failed, v_done, v_failed, 'easypost', v.updated_at,

@@ -20,7 +20,8 @@ begin
     insert into waybill.refunds as r (id, easypost_id, created_at, updated_at,
         mode, status, tracking_code, carrier, confirmation_number,
         shipment_easypost_id, doc_updated_at, doc_richness, doc_digest)
-    values (v.id, v_id, v.created_at, v.updated_at, v_mode,
+    values (waybill.easypost_uuid(waybill.to_time(p_doc ->> 'created_at'),
+            v_id), v_id, v.created_at, v.updated_at, v_mode,
         waybill.to_brief(p_doc ->> 'status', 200), v_code, v_carrier,
         p_doc ->> 'confirmation_number', v_shipment,
         v.updated_at, v.richness, v.digest)

@@ -1,6 +1,6 @@
 -- One tracker and its history.  p_keys and p_ids are the shipments of the same
 -- document, which may not be written yet.  Gives the shipments whose state may
--- have changed by it.
+-- have changed by it, each once and in the order of their locks.
 create or replace function waybill.record_tracker(
     p_doc jsonb, p_mode text, p_keys text[], p_ids uuid[])
 returns uuid[]
@@ -18,7 +18,8 @@ declare
     v_shipment_id uuid;
 begin
     select t.id, t.doc_updated_at, t.doc_richness, t.doc_digest,
-        t.tracking_details::jsonb as details, t.shipment_id
+        t.tracking_details::jsonb as details, t.shipment_easypost_id,
+        t.shipment_id
     into v_old
     from waybill.trackers t
     where t.easypost_id = v_key
@@ -36,7 +37,8 @@ begin
         select w.id, w.shipment_id into v_id, v_shipment_id
         from waybill.write_tracker(v_key, p_doc, p_mode, v.updated_at,
             v.richness, v.digest, v_new.details, v_new.delivered_at,
-            p_keys, p_ids) w;
+            coalesce(p_keys, array[v_old.shipment_easypost_id]),
+            coalesce(p_ids, array[v_old.shipment_id])) w;
         if v_shipment_id is distinct from v_old.shipment_id
             and v_old.id is not null
         then
@@ -56,7 +58,11 @@ begin
     if v_new.fresh is not null then
         perform waybill.record_events(v_id, v_shipment_id, v_new.fresh);
     end if;
-    return array_remove(array[v_old.shipment_id, v_shipment_id], null);
+    if v_old.shipment_id <> v_shipment_id then
+        return array[least(v_old.shipment_id, v_shipment_id),
+            greatest(v_old.shipment_id, v_shipment_id)];
+    end if;
+    return array[coalesce(v_shipment_id, v_old.shipment_id)];
 end
 $$;
 revoke all on function waybill.record_tracker(jsonb, text, text[], uuid[])

@@ -7,9 +7,24 @@ create or replace function waybill.tracker_history(
 language plpgsql
 stable
 as $$
+declare
+    v_all jsonb := case when jsonb_typeof(p_details) = 'array'
+        then jsonb_strip_nulls(p_details) end;
+    v_last jsonb := v_all -> -1;
 begin
-    select jsonb_agg(u.detail order by u.at nulls first, u.detail::text
-            collate "C"),
+    -- nearly always: what is known and one more, later than all of it
+    if v_all - (jsonb_array_length(v_all) - 1) = p_known
+        and waybill.to_time(v_last ->> 'datetime')
+            > waybill.to_time(p_known -> -1 ->> 'datetime')
+        and not p_known @> '[{"status": "delivered"}]'
+    then
+        details := v_all;
+        fresh := jsonb_build_array(v_last);
+        delivered_at := case when v_last ->> 'status' = 'delivered'
+            then waybill.to_time(v_last ->> 'datetime') end;
+        return;
+    end if;
+    select jsonb_agg(u.detail order by u.at nulls first, u.detail),
         jsonb_agg(u.detail) filter (where u.is_fresh),
         max(u.at) filter (where u.detail ->> 'status' = 'delivered')
     into details, fresh, delivered_at

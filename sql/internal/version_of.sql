@@ -1,11 +1,10 @@
 -- The version of a document: the order in which documents of one object count.
 -- updated_at decides; within a second the fuller one is the later one (the
 -- rank of a state comes before the length); the digest breaks what ties remain,
--- so that every order of arrival ends with the same document.  With it, because
--- it costs nothing more, the key of the object.
+-- so that every order of arrival ends with the same document.
 create or replace function waybill.version_of(
     p_doc jsonb, p_rank integer,
-    out id uuid, out created_at timestamptz, out updated_at timestamptz,
+    out created_at timestamptz, out updated_at timestamptz,
     out richness integer, out digest bigint)
 language plpgsql
 stable
@@ -14,7 +13,6 @@ declare
     v_text text := p_doc::text;
 begin
     created_at := waybill.to_time(p_doc ->> 'created_at');
-    id := waybill.easypost_uuid(created_at, p_doc ->> 'id');
     updated_at := coalesce(waybill.to_time(p_doc ->> 'updated_at'),
         created_at, '2010-01-01 00:00:00+00');
     created_at := coalesce(created_at, updated_at);

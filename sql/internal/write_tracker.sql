@@ -1,4 +1,5 @@
--- The row of a tracker from its winning document.
+-- The row of a tracker from its winning document.  p_keys and p_ids are shipments
+-- that need no look.
 create or replace function waybill.write_tracker(
     p_key text, p_doc jsonb, p_mode text, p_updated_at timestamptz,
     p_richness integer, p_digest bigint, p_details jsonb,
@@ -16,7 +17,8 @@ declare
         'unknown');
     v_mode text := waybill.to_mode(p_doc ->> 'mode', p_mode);
 begin
-    shipment_id := coalesce(p_ids[array_position(p_keys, v_shipment)],
+    shipment_id := coalesce(case when v_shipment is not null
+            then p_ids[array_position(p_keys, v_shipment)] end,
         waybill.shipment_of(v_shipment, v_carrier, v_code, v_mode));
     -- EasyPost tells the creation with a second's drift: the day keeps the key
     insert into waybill.trackers as t (id, easypost_id, created_at, updated_at,

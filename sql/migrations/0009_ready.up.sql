@@ -127,3 +127,6 @@ alter table waybill.shipments
     drop constraint shipments_currency_check,
     drop constraint shipments_delivery_days_check,
     drop constraint shipments_weight_check;
+
+-- Made anew by the deployment that follows, without a column that it had.
+drop function if exists waybill.version_of(jsonb, integer);
