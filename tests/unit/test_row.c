@@ -153,8 +153,7 @@ spreads_what_is_ready(void **state)
 		{ "a", DB_NUMBER, "1" } };
 
 	(void)state;
-	check_row(
-	    columns, 3, "{\"a\":1,\"b\":[{}],\"c\":null,\"d\":{}}");
+	check_row(columns, 3, "{\"a\":1,\"b\":[{}],\"c\":null,\"d\":{}}");
 	check_row(columns + 1, 1, "{\"b\":[{}],\"c\":null}");
 	check_row(empty, 2, "{\"...\":null,\"a\":1}");
 }
