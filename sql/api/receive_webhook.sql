@@ -14,10 +14,8 @@ declare
     v_read record := waybill.read_json(p_body);
     v_raw bytea := case when v_read.flaw is not null then p_body end;
     v_id uuid;
-    v_error text := v_read.flaw;
 begin
-    event_id := case
-        when v_raw is not null then waybill.event_id_of(p_body)
+    event_id := case when v_raw is not null then waybill.event_id_of(p_body)
         when jsonb_typeof(v_read.doc) = 'object'
             and jsonb_typeof(v_read.doc -> 'id') = 'string'
         then waybill.to_key(v_read.doc ->> 'id') end;
@@ -28,45 +26,30 @@ begin
     end if;
     v_id := waybill.easypost_uuid(
         waybill.to_time(v_read.doc ->> 'created_at'), event_id);
-    with fresh as (
-        insert into waybill.webhook_event_ids (easypost_id, id)
-        values (event_id, v_id)
-        on conflict do nothing
-        returning id)
-    insert into waybill.webhook_events (id, easypost_id, description, mode,
-        user_id, object, object_id, payload, raw, state, request_id,
-        occurred_at)
-    select f.id, event_id, left(v_read.doc ->> 'description', 200),
-        v_read.doc ->> 'mode', v_read.doc ->> 'user_id',
-        v_read.doc -> 'result' ->> 'object',
-        waybill.to_key(v_read.doc -> 'result' ->> 'id'),
-        case when v_raw is null then waybill.blank_urls(v_read.body)::json end,
-        v_raw, 'applied', p_request_id,
-        waybill.to_time(v_read.doc ->> 'created_at')
-    from fresh f;
-    if not found then
+    if not waybill.keep_event(v_id, event_id, v_read.doc, v_read.body, v_raw,
+        p_request_id)
+    then
         outcome := 'duplicate';
         return;
     end if;
-    if v_error is null then
+    if v_read.flaw is null then
         begin
-            if waybill.record_objects(array[v_read.doc -> 'result'],
-                v_read.doc ->> 'mode') > 0
-            then
-                outcome := 'applied';
-                return;
-            end if;
+            outcome := case when waybill.record_event_object(
+                v_read.doc -> 'result', v_read.doc ->> 'mode') > 0
+                then 'applied' end;
         exception
             when data_exception or integrity_constraint_violation
                 or program_limit_exceeded then
-                v_error := sqlerrm;
+                v_read.flaw := sqlerrm;
         end;
     end if;
-    outcome := 'kept';
-    update waybill.webhook_events e
-    set state = case when v_error is null then 'kept' else 'failed' end,
-        error = v_error
-    where e.id = v_id;
+    if outcome is null then
+        outcome := 'kept';
+        update waybill.webhook_events e
+        set state = case when v_read.flaw is null then 'kept' else 'failed' end,
+            error = v_read.flaw
+        where e.id = v_id;
+    end if;
 end
 $$;
 revoke all on function api.receive_webhook(bytea, text) from public;

@@ -13,13 +13,6 @@ declare
     v_touched uuid[];
     v_linked uuid[];
 begin
-    if cardinality(p_docs) = 1 and p_docs[1] ->> 'object' = 'Tracker' then
-        v_touched := waybill.record_tracker(p_docs[1], p_mode, null, null);
-        foreach v_id in array coalesce(v_touched, '{}') loop
-            perform waybill.settle_shipment(v_id);
-        end loop;
-        return;
-    end if;
     foreach v_doc in array p_docs loop
         v_key := waybill.to_key(v_doc ->> 'id');
         if v_doc ->> 'object' = 'Shipment' and v_key is not null then

@@ -18,12 +18,6 @@ declare
     v_found record;
     v_count integer := 0;
 begin
-    if cardinality(p_docs) = 1 and p_docs[1] ->> 'object' = 'Tracker' then
-        -- nearly every event
-        perform waybill.lock_objects(p_docs);
-        perform waybill.record_journeys(p_docs, p_mode);
-        return 1;
-    end if;
     foreach v_doc in array p_docs loop
         v_count := v_count + 1;
         case v_doc ->> 'object'

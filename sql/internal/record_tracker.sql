@@ -17,18 +17,14 @@ declare
     v_id uuid;
     v_shipment_id uuid;
 begin
-    select t.id, t.doc_updated_at, t.doc_richness, t.doc_digest,
-        t.tracking_details::jsonb as details, t.shipment_easypost_id,
-        t.shipment_id
+    select t.id, t.doc_updated_at, t.doc_richness, t.doc_digest, t.shipment_id,
+        t.shipment_easypost_id, t.tracking_details::jsonb as details
     into v_old
     from waybill.trackers t
     where t.easypost_id = v_key
     for no key update;
-    if v_old.doc_digest = v.digest then
-        return null;
-    end if;
-    v_new := waybill.tracker_history(v_old.details,
-        p_doc -> 'tracking_details');
+    if v_old.doc_digest = v.digest then return null; end if;
+    v_new := waybill.tracker_history(v_old.details, p_doc -> 'tracking_details');
     v_id := v_old.id;
     v_shipment_id := v_old.shipment_id;
     if v_id is null or (v.updated_at, v.richness, v.digest)
@@ -58,11 +54,10 @@ begin
     if v_new.fresh is not null then
         perform waybill.record_events(v_id, v_shipment_id, v_new.fresh);
     end if;
-    if v_old.shipment_id <> v_shipment_id then
-        return array[least(v_old.shipment_id, v_shipment_id),
-            greatest(v_old.shipment_id, v_shipment_id)];
-    end if;
-    return array[coalesce(v_shipment_id, v_old.shipment_id)];
+    return case when v_old.shipment_id <> v_shipment_id
+        then array[least(v_old.shipment_id, v_shipment_id),
+            greatest(v_old.shipment_id, v_shipment_id)]
+        else array[coalesce(v_shipment_id, v_old.shipment_id)] end;
 end
 $$;
 revoke all on function waybill.record_tracker(jsonb, text, text[], uuid[])
