@@ -34,8 +34,8 @@ ask_write(struct ask *ask, struct request *rq, const char *path,
 	ask->call.is_write = true;
 }
 
-static void
-add_headers(struct upstream *call)
+void
+ask_add_headers(struct upstream *call)
 {
 	if (call->has_body)
 		upstream_add_header(call, "Content-Type", "application/json");
@@ -75,7 +75,7 @@ ask_send(struct ask *ask)
 	ask->outcome = ASK_KEPT_BACK;
 	if (!upstream_authorize(call) || !upstream_check(call))
 		return false;
-	add_headers(call);
+	ask_add_headers(call);
 	ask->result = upstream_send(call);
 	if (ask->result == EASYPOST_ANSWERED && call->answer->body.len > 0)
 		ask->document = json_read(

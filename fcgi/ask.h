@@ -27,6 +27,9 @@ struct ask {
 	const char *hint;      /* one sentence more for a failure; or NULL */
 };
 
+/* Adds what a call of our own has beside its key. */
+void ask_add_headers(struct upstream *);
+
 /* Begins a read (GET), or a write (POST) of these bytes. */
 void ask_read(struct ask *, struct request *, const char *path);
 void ask_write(struct ask *, struct request *, const char *path,

@@ -120,7 +120,32 @@ const struct body_field draft_fields[] = {
 	{ NULL,               BODY_TEXT,   false, 0,        NULL,       NULL },
 };
 
+const struct body_field draft_create_fields[] = {
+	{ "service",   BODY_TEXT,   false, LINE, NULL, NULL },
+	{ "carrier",   BODY_TEXT,   false, LINE, NULL, NULL },
+	{ "insurance", BODY_AMOUNT, false, 0,    NULL, NULL },
+	{ NULL,        BODY_TEXT,   false, 0,    NULL, draft_fields },
+};
+
 /* clang-format on */
+
+bool
+draft_buys(const struct json *shipment)
+{
+	return json_text(json_member(shipment, "service")) != NULL;
+}
+
+void
+draft_look_at_service(
+    struct body_check *check, const struct json *shipment, const char *path)
+{
+	if (json_text(json_member(shipment, "carrier")) != NULL &&
+	    !draft_buys(shipment))
+		body_flaw(check,
+		    arena_printf(check->arena, "%s%scarrier", path,
+			*path == '\0' ? "" : "."),
+		    "may be given with service only.");
+}
 
 static bool
 is_wrapped(const struct json *body)

@@ -10,6 +10,16 @@
 /* What a shipment may be made of; a table that goes on behind others. */
 extern const struct body_field draft_fields[];
 
+/* And what may be said when one is made: with a service EasyPost buys at once. */
+extern const struct body_field draft_create_fields[];
+
+/* True when EasyPost would buy this shipment at once. */
+bool draft_buys(const struct json *shipment);
+
+/* A carrier without a service means nothing; `path` as of body_look(). */
+void draft_look_at_service(
+    struct body_check *, const struct json *shipment, const char *path);
+
 /* What a route takes: fields of the shipment, and fields beside it.  Not wrapped,
  * all of them stand side by side. */
 struct draft_shape {

@@ -139,9 +139,13 @@ record_write(struct request *rq, const struct record *record)
 	const struct conf *conf = rq->service->conf;
 	const struct spool_record kept = make_spool_record(rq, record);
 
-	if (record_in_database(rq, &kept, WRITE_MS) == DB_OK)
-		return true;
-	log_unrecorded(rq, LOG_WARNING, database_reason(rq), "spool");
+	/* Who waits for several waits for the database once. */
+	if (!rq->is_database_late) {
+		if (record_in_database(rq, &kept, WRITE_MS) == DB_OK)
+			return true;
+		rq->is_database_late = true;
+		log_unrecorded(rq, LOG_WARNING, database_reason(rq), "spool");
+	}
 	if (spool_keep(conf->spool_dir, conf->spool_max_bytes,
 		conf->spool_max_files, &kept))
 		return true;

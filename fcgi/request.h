@@ -72,6 +72,7 @@ struct request {
 	bool is_head;
 	bool is_client_gone;
 	bool is_broken;         /* the answer ended before its end */
+	bool is_database_late;  /* a record went to the spool: so do others */
 	const char *error_code; /* of a refusal, for the access line */
 };
 

@@ -6,6 +6,7 @@
  * never a handler in a process without its keys.
  */
 #include "fcgi/route.h"
+#include "fcgi/bulk.h"
 #include "fcgi/guard.h"
 #include "fcgi/health.h"
 #include "fcgi/metrics.h"
@@ -225,6 +226,7 @@ static const struct route {
 	{ M_POST, "/rates",             POOL_UPSTREAM, GUARD_WRITE, simple_rates,    NULL },
 	{ M_READ, "/shipments",         POOL_UPSTREAM, GUARD_READ,  simple_list,     NULL },
 	{ M_POST, "/shipments",         POOL_UPSTREAM, GUARD_WRITE, simple_create,   NULL },
+	{ M_POST, "/bulk-shipments",    POOL_UPSTREAM, GUARD_WRITE, bulk_create,     NULL },
 	{ M_POST, "/shipments/buy",     POOL_UPSTREAM, GUARD_WRITE, purchase_create, NULL },
 	{ M_POST, "/shipments/{id}/buy",    POOL_UPSTREAM, GUARD_WRITE, purchase_buy,    NULL },
 	{ M_POST, "/shipments/{id}/refund", POOL_UPSTREAM, GUARD_WRITE, purchase_refund, NULL },

@@ -44,16 +44,8 @@ static const struct draft_shape rates_shape = {
 	draft_fields, wrapped, draft_fields
 };
 
-/* With a service EasyPost buys at once. */
-static const struct body_field create_fields[] = {
-	{ "service",   BODY_TEXT,   false, TEXT_MAX, NULL, NULL },
-	{ "carrier",   BODY_TEXT,   false, TEXT_MAX, NULL, NULL },
-	{ "insurance", BODY_AMOUNT, false, 0,        NULL, NULL },
-	{ NULL,        BODY_TEXT,   false, 0,        NULL, draft_fields },
-};
-
 static const struct draft_shape create_shape = {
-	create_fields, wrapped, create_fields
+	draft_create_fields, wrapped, draft_create_fields
 };
 
 /* clang-format on */
@@ -116,15 +108,12 @@ simple_rates(struct request *rq, const void *unused)
 	json_free(body);
 }
 
-/* A service buys at once, and a carrier without one means nothing. */
 static bool
 check_service(struct request *rq, const struct json *shipment)
 {
 	struct body_check *check = body_check_new(rq->arena);
 
-	if (json_text(json_member(shipment, "carrier")) != NULL &&
-	    json_text(json_member(shipment, "service")) == NULL)
-		body_flaw(check, "carrier", "may be given with service only.");
+	draft_look_at_service(check, shipment, "");
 	return body_is_good(rq, check);
 }
 
@@ -134,8 +123,7 @@ static bool
 check_doubt(
     struct request *rq, const struct claim *claim, const struct json *shipment)
 {
-	if (claim->state != CLAIM_IN_DOUBT ||
-	    json_text(json_member(shipment, "service")) == NULL)
+	if (claim->state != CLAIM_IN_DOUBT || !draft_buys(shipment))
 		return true;
 	claim_doubt(rq, claim);
 	response_refuse(rq, 409, "IDEMPOTENCY.IN_DOUBT", "Idempotency-Key",

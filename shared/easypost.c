@@ -7,6 +7,7 @@
  * connection dies before the first byte of the answer.  So the body of a write
  * comes from a read function without a seek function (libcurl gives up instead of
  * sending again), and a write without a body gets a new connection.
+ * Several calls at once have a handle each, and connections that end with them.
  * What must stay true: a result that says "not executed" is only given when no
  * byte of the request left this process.
  */
@@ -25,6 +26,7 @@ enum {
 	HEADER_TEXT_MAX = 64 * 1024,
 	HEADER_LINE_MAX = 16 * 1024,
 	BODY_KEPT_BYTES = 256 * 1024, /* by an answer that waits for its next */
+	POLL_MS = 1000,
 };
 
 struct easypost {
@@ -47,6 +49,8 @@ struct exchange {
 	size_t body_given;
 	bool is_too_large;
 	bool is_header_complete; /* what follows are trailers: not for us */
+	struct curl_slist *headers;
+	int64_t started_us;
 };
 
 /* Of every request; all else is what curl_easy_reset() makes it. */
@@ -308,7 +312,7 @@ set_up_verb(CURL *curl, const struct easypost_request *request)
 
 static void
 set_up_exchange(CURL *curl, const struct easypost_request *request,
-    struct exchange *exchange, const struct curl_slist *headers)
+    struct exchange *exchange)
 {
 	bool sends_body = request->has_body && request->body_bytes > 0;
 	long is_new =
@@ -317,7 +321,7 @@ set_up_exchange(CURL *curl, const struct easypost_request *request,
 	set_up_verb(curl, request);
 	/* The very bytes that came: never parsed, never put in order. */
 	must(curl_easy_setopt(curl, CURLOPT_REQUEST_TARGET, request->target));
-	must(curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers));
+	must(curl_easy_setopt(curl, CURLOPT_HTTPHEADER, exchange->headers));
 	must(curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_body));
 	must(curl_easy_setopt(curl, CURLOPT_READDATA, exchange));
 	if (is_read(request)) {
@@ -351,58 +355,211 @@ judge(CURL *curl, CURLcode code, const struct exchange *exchange)
 						: EASYPOST_IN_DOUBT;
 }
 
-static enum easypost_result
-exchange_once(struct easypost *easypost, const struct easypost_request *request,
+/* Makes the handle ready to send; false when the request may not go. */
+static bool
+exchange_begin(struct easypost *easypost, CURL *curl,
+    const struct easypost_request *request, struct exchange *exchange,
     struct easypost_answer *answer)
 {
-	struct exchange exchange = { .answer = answer,
-		.body = request->body,
-		.body_bytes = request->has_body ? request->body_bytes : 0 };
-	CURL *curl = request->spends_money ? easypost->fresh : easypost->kept;
 	int64_t left_ms = clock_left_ms(request->deadline_ms);
-	struct curl_slist *headers;
-	enum easypost_result result;
-	CURLcode code;
 
+	*exchange = (struct exchange){ .answer = answer,
+		.body = request->body,
+		.body_bytes = request->has_body ? request->body_bytes : 0,
+		.started_us = clock_us() };
+	easypost_answer_reset(answer);
 	/* To libcurl no time at all means all the time in the world. */
 	if (left_ms == 0 || !is_sound(request)) {
 		(void)snprintf(easypost->error, sizeof(easypost->error), "%s",
 		    left_ms == 0 ? "no time was left for the call"
 				 : "not a request to send"); /* fits */
-		return EASYPOST_UNREACHABLE;
+		return false;
 	}
 	easypost->error[0] = '\0';
-	headers = list_headers(request);
+	exchange->headers = list_headers(request);
 	set_up(easypost, curl, left_ms);
-	set_up_exchange(curl, request, &exchange, headers);
-	code = curl_easy_perform(curl);
-	curl_slist_free_all(headers);
+	set_up_exchange(curl, request, exchange);
+	return true;
+}
+
+static enum easypost_result
+exchange_end(struct easypost *easypost, CURL *curl, CURLcode code,
+    struct exchange *exchange)
+{
+	enum easypost_result result = judge(curl, code, exchange);
+
+	curl_slist_free_all(exchange->headers);
+	exchange->headers = NULL;
 	if (code != CURLE_OK && easypost->error[0] == '\0')
 		(void)snprintf(easypost->error, sizeof(easypost->error), "%s",
 		    curl_easy_strerror(code)); /* fits */
-	result = judge(curl, code, &exchange);
 	if (result != EASYPOST_ANSWERED)
-		easypost_answer_reset(answer);
-	point_at_headers(answer);
+		easypost_answer_reset(exchange->answer);
+	point_at_headers(exchange->answer);
 	return result;
+}
+
+static void
+tell_observer(const struct easypost *easypost, enum easypost_result result,
+    const struct exchange *exchange)
+{
+	if (easypost->observer != NULL)
+		easypost->observer(easypost->observer_context, result,
+		    exchange->answer->status,
+		    clock_us() - exchange->started_us);
 }
 
 enum easypost_result
 easypost_send(struct easypost *easypost, const struct easypost_request *request,
     struct easypost_answer *answer)
 {
-	int64_t started_us = clock_us();
-	enum easypost_result result;
-	int64_t took_us;
+	CURL *curl = request->spends_money ? easypost->fresh : easypost->kept;
+	enum easypost_result result = EASYPOST_UNREACHABLE;
+	struct exchange exchange;
 
-	easypost_answer_reset(answer);
-	result = exchange_once(easypost, request, answer);
-	took_us = clock_us() - started_us;
-	easypost->spent_us += took_us;
-	if (easypost->observer != NULL)
-		easypost->observer(easypost->observer_context, result,
-		    answer->status, took_us);
+	if (exchange_begin(easypost, curl, request, &exchange, answer))
+		result = exchange_end(
+		    easypost, curl, curl_easy_perform(curl), &exchange);
+	easypost->spent_us += clock_us() - exchange.started_us;
+	tell_observer(easypost, result, &exchange);
 	return result;
+}
+
+/* One of the calls that are under way at once. */
+struct lane {
+	CURL *curl;
+	size_t index;
+	bool is_busy;
+	struct exchange exchange;
+	struct easypost_answer answer;
+};
+
+struct crowd {
+	struct easypost *easypost;
+	const struct easypost_many *many;
+	CURLM *multi;
+	size_t next; /* the first that has not begun */
+	bool is_stopped;
+	int busy;
+	struct lane lanes[EASYPOST_LANES];
+};
+
+static void
+must_multi(CURLMcode code)
+{
+	if (code != CURLM_OK)
+		log_fatal("easypost.many", curl_multi_strerror(code));
+}
+
+static void
+take(struct crowd *crowd, struct lane *lane, enum easypost_result result)
+{
+	const struct easypost_many *many = crowd->many;
+
+	tell_observer(crowd->easypost, result, &lane->exchange);
+	if (!many->take(many->context, lane->index, result, &lane->answer))
+		crowd->is_stopped = true;
+	easypost_answer_reset(&lane->answer);
+}
+
+/* Begins the next call in a free lane. */
+static void
+enter(struct crowd *crowd, struct lane *lane)
+{
+	const struct easypost_many *many = crowd->many;
+	struct easypost_request request = { 0 };
+
+	if (lane->curl == NULL) {
+		lane->curl = curl_easy_init();
+		easypost_answer_init(&lane->answer);
+		buf_init(&lane->answer.body, EASYPOST_LANE_ANSWER_MAX);
+	}
+	if (lane->curl == NULL)
+		log_fatal("easypost.many", "out of memory");
+	lane->index = crowd->next++;
+	many->ask(many->context, lane->index, &request);
+	if (!exchange_begin(crowd->easypost, lane->curl, &request,
+		&lane->exchange, &lane->answer)) {
+		take(crowd, lane, EASYPOST_UNREACHABLE);
+		return;
+	}
+	must(curl_easy_setopt(lane->curl, CURLOPT_PRIVATE, lane));
+	must_multi(curl_multi_add_handle(crowd->multi, lane->curl));
+	lane->is_busy = true;
+	crowd->busy++;
+}
+
+static void
+fill_lanes(struct crowd *crowd)
+{
+	for (size_t i = 0; i < EASYPOST_LANES; i++)
+		while (!crowd->lanes[i].is_busy && !crowd->is_stopped &&
+		    crowd->next < crowd->many->count)
+			enter(crowd, &crowd->lanes[i]);
+}
+
+/* Takes what has ended. */
+static void
+leave(struct crowd *crowd)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(crowd->multi, &left)) != NULL) {
+		struct lane *lane = NULL;
+		CURLcode code = message->data.result;
+
+		must(curl_easy_getinfo(
+		    message->easy_handle, CURLINFO_PRIVATE, &lane));
+		must_multi(curl_multi_remove_handle(crowd->multi, lane->curl));
+		lane->is_busy = false;
+		crowd->busy--;
+		take(crowd, lane,
+		    exchange_end(
+			crowd->easypost, lane->curl, code, &lane->exchange));
+	}
+}
+
+static void
+free_crowd(struct crowd *crowd)
+{
+	for (size_t i = 0; i < EASYPOST_LANES; i++) {
+		struct lane *lane = &crowd->lanes[i];
+
+		if (lane->curl == NULL)
+			continue;
+		curl_easy_cleanup(lane->curl);
+		buf_free(&lane->answer.body);
+		buf_free(&lane->answer.header_text);
+	}
+	(void)curl_multi_cleanup(crowd->multi); /* nothing is under way */
+	free(crowd);
+}
+
+void
+easypost_send_many(struct easypost *easypost, const struct easypost_many *many)
+{
+	struct crowd *crowd = calloc(1, sizeof(*crowd));
+	int64_t started_us = clock_us();
+	int running;
+
+	if (crowd == NULL || (crowd->multi = curl_multi_init()) == NULL)
+		log_fatal("easypost.many", "out of memory");
+	crowd->easypost = easypost;
+	crowd->many = many;
+	must_multi(curl_multi_setopt(
+	    crowd->multi, CURLMOPT_MAXCONNECTS, (long)EASYPOST_LANES));
+	fill_lanes(crowd);
+	while (crowd->busy > 0) {
+		must_multi(curl_multi_perform(crowd->multi, &running));
+		leave(crowd);
+		fill_lanes(crowd);
+		if (crowd->busy > 0)
+			must_multi(curl_multi_poll(
+			    crowd->multi, NULL, 0, POLL_MS, NULL));
+	}
+	free_crowd(crowd);
+	easypost->spent_us += clock_us() - started_us;
 }
 
 void

@@ -76,6 +76,28 @@ enum easypost_result easypost_send(struct easypost *,
     const struct easypost_request *, struct easypost_answer *)
     __attribute__((warn_unused_result));
 
+enum {
+	EASYPOST_LANES = 16, /* calls under way at once */
+	EASYPOST_LANE_ANSWER_MAX = 2 * 1024 * 1024,
+};
+
+/* Several calls.  `ask` fills in the request of a call when its turn comes; what
+ * it points at stands until `take` has had what came of it, in any order.  The
+ * answer is gone when `take` returns; when that is false no more calls begin, and
+ * those that have not begun are never taken. */
+struct easypost_many {
+	size_t count;
+	void (*ask)(
+	    void *context, size_t index, struct easypost_request *request);
+	bool (*take)(void *context, size_t index, enum easypost_result,
+	    const struct easypost_answer *);
+	void *context;
+};
+
+/* Sends them, EASYPOST_LANES at a time, in their order; returns when all that
+ * began have been taken. */
+void easypost_send_many(struct easypost *, const struct easypost_many *);
+
 /* Told of every call when it is over: the status of an answer, else 0, and the
  * microseconds that it took. */
 typedef void easypost_observer(

@@ -221,7 +221,7 @@ skip_value(const char *at, const char *end)
 	int depth = 0;
 
 	while (at < end) {
-		if (depth == 0 && (*at == ',' || *at == '}'))
+		if (depth == 0 && (*at == ',' || *at == '}' || *at == ']'))
 			return at;
 		if (*at == '"') {
 			at = skip_string(at, end);
@@ -261,4 +261,24 @@ json_raw(const char *text, size_t text_bytes, const char *name, size_t *bytes)
 		at = behind;
 	}
 	return NULL;
+}
+
+const char *
+json_raw_next(
+    const char *text, size_t text_bytes, const char *before, size_t *bytes)
+{
+	const char *end = text + text_bytes;
+	const char *at = skip_spaces(before == NULL ? text : before, end);
+	const char *behind;
+
+	if (at == end || *at != (before == NULL ? '[' : ','))
+		return NULL;
+	at = skip_spaces(at + 1, end);
+	if (at == end || *at == ']')
+		return NULL;
+	behind = skip_value(at, end);
+	while (strchr(" \t\r\n", behind[-1]) != NULL)
+		behind--;
+	*bytes = (size_t)(behind - at);
+	return at;
 }

@@ -77,4 +77,9 @@ bool json_is_true(const struct json *);
 const char *json_raw(
     const char *text, size_t text_bytes, const char *name, size_t *bytes);
 
+/* The same of an array's elements, one after another: the one behind `before`,
+ * which is where the last one ended; NULL for the first.  NULL behind the last. */
+const char *json_raw_next(
+    const char *text, size_t text_bytes, const char *before, size_t *bytes);
+
 #endif

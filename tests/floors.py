@@ -33,7 +33,7 @@ FLOORS = {
         "ask claim draft list",
         "total",
         "export",
-        "health metrics proxy purchase read simple track tracking webhook write",
+        "bulk health metrics proxy purchase read simple track tracking webhook write",
         "route",
         "worker",
         "crew",

@@ -28,7 +28,7 @@ create view api.batch_operation as
         b.started_at,
         b.completed_at,
         b.updated_at,
-        coalesce(i.items, '[]') as items,
+        coalesce(b.items, i.items, '[]') as items,
         i.count > 1000 as items_are_more
     from waybill.batch_operations b
     cross join lateral (

@@ -132,6 +132,35 @@ test_the_number_of_values_has_an_end(void **state)
 	free(many);
 }
 
+/* The elements of `list` as one text, with a bar behind each. */
+static void
+check_elements(const char *list, const char *expected)
+{
+	char found[256] = "";
+	size_t bytes = 0;
+	const char *at = json_raw_next(list, strlen(list), NULL, &bytes);
+
+	for (; at != NULL;
+	     at = json_raw_next(list, strlen(list), at + bytes, &bytes)) {
+		(void)strncat(found, at, bytes);
+		(void)strcat(found, "|");
+	}
+	assert_string_equal(found, expected);
+}
+
+static void
+test_elements_are_found_as_they_came(void **state)
+{
+	(void)state;
+	check_elements("[]", "");
+	check_elements(" [ ] ", "");
+	check_elements("[1]", "1|");
+	check_elements("[ {\"a\": [1,{}]} ,\n[],\"],\" , null\t]",
+	    "{\"a\": [1,{}]}|[]|\"],\"|null|");
+	check_elements("[\"\\\"]\",1.0]", "\"\\\"]\"|1.0|");
+	check_elements("{\"a\":1}", "");
+}
+
 int
 main(void)
 {
@@ -141,6 +170,7 @@ main(void)
 		cmocka_unit_test(test_refuses_what_is_no_json),
 		cmocka_unit_test(test_depth_has_an_end),
 		cmocka_unit_test(test_the_number_of_values_has_an_end),
+		cmocka_unit_test(test_elements_are_found_as_they_came),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

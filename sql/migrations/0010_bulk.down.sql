@@ -1,0 +1,1 @@
+alter table waybill.batch_operations drop column items;
