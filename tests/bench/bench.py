@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
@@ -26,15 +27,21 @@ import seed  # noqa: E402
 from env.service import POOLS  # noqa: E402
 from env.stack import Stack  # noqa: E402
 from env.wait import wait_until  # noqa: E402
-from paths import RETURN, SECRET, Paths  # noqa: E402
+from paths import PART, RETURN, SECRET, Paths  # noqa: E402
 
 READS = ("by_id", "by_tracking", "by_easypost_id", "list")
 KEPT = ("cached", "not_modified")
-PATHS = READS + KEPT + ("webhook", "bulk", "proxy", "parallel", "export")
+MEASURED = READS + KEPT + ("webhook", "bulk")  # in rounds
+PATHS = MEASURED + ("proxy", "parallel", "export", "workers", "growth")
 POSTGRES = {"shared_buffers": "2GB", "effective_cache_size": "8GB",
             "max_wal_size": "8GB", "checkpoint_timeout": "15min",
             "synchronous_commit": "on"}
-WEBHOOKS_MAX = 6000  # new events a second that are ready
+WEBHOOKS_MAX = 3000  # new events a second that are ready
+WORKERS = 10
+SWEEP = (4, 10, 50)
+PARALLEL, PARALLEL_SECONDS = 32, 0.4
+ROUTES = {"bulk": ("POST", "/db/shipments"),
+          "parallel": ("POST", "/bulk-shipments")}
 
 
 class Bench:
@@ -44,24 +51,25 @@ class Bench:
         self.paths = Paths(stack, folder)
         self.pgbench_url = stack.service_url
         self.scripts = {}
+        self.events_used = 0  # by each client of pgbench
 
     def prepare(self):
         """What is there to measure, and its statements."""
         add_return(self.stack)
         limits.make_tables(self.stack, self.options.rows)
-        wanted = [name for name in self.options.only if name in READS + KEPT]
+        for name, route in ROUTES.items():
+            if name in self.options.only and not self.paths.exists(*route):
+                print(f"{name}: left out, no {' '.join(route)} here")
+                self.options.only = [one for one in self.options.only
+                                     if one != name]
+        wanted = [name for name in MEASURED if name in self.options.only]
         for name in wanted:
             if name in READS:
                 self.scripts[name] = self.paths.scripts(name)
-        if "webhook" in self.options.only:
-            wanted.append("webhook")
-            self.scripts["webhook"] = (self.paths.webhook_scripts(), {})
-        for name, method, path in (("bulk", "POST", "/db/shipments"),
-                                   ("parallel", "POST", "/bulk-shipments")):
-            if name in self.options.only:
-                there = self.paths.exists(method, path)
-                print(f"{name}: " + ("is not measured yet" if there else
-                                     f"left out, no {method} {path} here"))
+        if "webhook" in wanted:
+            self.paths.make_events()
+        if "bulk" in wanted:
+            self.scripts["bulk"] = (self.paths.bulk_script(), {})
         self.stack.psql("vacuum analyze")
         return wanted
 
@@ -69,6 +77,8 @@ class Bench:
         seconds = self.options.seconds
         if name == "webhook":
             file = self.paths.webhooks(int((rate or WEBHOOKS_MAX) * seconds))
+        elif name == "bulk":
+            file = self.paths.bulk()
         else:
             file = self.paths.file(name)
         return wrk.run(self.stack.url, file, self.paths.key, seconds,
@@ -87,9 +97,25 @@ class Bench:
                  "insert": self.pgbench(limits.INSERT, url=admin)}
         for name in wanted:
             found[name] = self.http(name)
-            if name in self.scripts:
-                found["pg_" + name] = self.pgbench(*self.scripts[name])
+            if name == "webhook":
+                found["pg_webhook"] = self.pgbench_events()
+            elif name in self.scripts:
+                found["pg_" + name] = self.pgbench(
+                    *self.scripts[name], url=admin if name == "bulk" else None)
         return found
+
+    def pgbench_events(self):
+        """Of each client's part each run has a share; one that is used up
+        would go on with events that are no longer new."""
+        share = PART // (self.options.rounds + 1)
+        rate = self.pgbench(self.paths.webhook_script(self.events_used),
+                            {"i": 0})
+        # Half of it is left for a client that was faster than the others.
+        if rate * self.options.seconds / limits.CLIENTS > share / 2:
+            raise SystemExit(f"webhook: {share} events are too few for a client"
+                             " of pgbench: fewer --rounds or --seconds")
+        self.events_used += share
+        return rate
 
     def rounds(self, wanted):
         self.one_round(wanted)  # warms up
@@ -112,8 +138,12 @@ class Bench:
                 best = 1 / (1 / result["hello"]["per_s"] + 1 / limit)
                 one["pgbench_per_s"] = round(limit, 1)
                 one["of_h"] = round(one["per_s"] / best, 3)
-                one["of_lookup"] = round(limit / base[
-                    "insert" if name == "webhook" else "lookup"], 3)
+                if name == "bulk":
+                    one["times_copy"] = limits.times_copy(
+                        self.stack.database_url, *self.scripts["bulk"][0])
+                else:
+                    one["of_lookup"] = round(limit / base[
+                        "insert" if name == "webhook" else "lookup"], 3)
             half = self.http(name, rate=one["per_s"] / 2)
             one["half_p50_ms"] = round(half["p50_ms"], 3)
             one["half_p99_ms"] = round(half["p99_ms"], 3)
@@ -162,6 +192,55 @@ class Bench:
                 "others_p99_ms": meanwhile["p99_ms"],
                 "others_per_s": meanwhile["per_s"]}
 
+    def parallel(self):
+        """A bulk call whose items take EasyPost so long: seconds, median."""
+        place = {"street1": "1 Main St", "city": "Reno", "state": "NV",
+                 "zip": "89501", "country": "US", "name": "A"}
+        one = {"from_address": place, "to_address": place,
+               "parcel": {"weight": 3}}
+        self.stack.sim.fault("POST /v2/shipments", "late", times=0,
+                             seconds=PARALLEL_SECONDS)
+        took = []
+        for _ in range(self.options.rounds + 1):
+            started = time.monotonic()
+            answer = self.stack.request(
+                "POST", "/bulk-shipments", key=self.paths.key,
+                body={"shipments": [one] * PARALLEL})
+            took.append(time.monotonic() - started)
+            if answer.json()["data"]["successful"] != PARALLEL:
+                raise SystemExit(f"parallel: {answer}")
+        self.stack.sim.ask("DELETE", "/fault")
+        return {"calls": PARALLEL, "call_seconds": PARALLEL_SECONDS,
+                "seconds": round(statistics.median(took[1:]), 3)}
+
+    def workers(self):
+        """Requests a second with few and with many workers."""
+        found = {}
+        for workers in SWEEP:
+            self.set_workers(workers)
+            self.http("by_id")
+            found[f"by_id_per_s_with_{workers}"] = wrk.middle(
+                [self.http("by_id") for _ in range(self.options.rounds)]
+            )["per_s"]
+        self.set_workers(WORKERS)
+        return found
+
+    def set_workers(self, count):
+        path = pathlib.Path(self.stack.conf_file)
+        path.write_text(re.sub("^WORKERS=.*$", f"WORKERS={count}",
+                               path.read_text(), flags=re.M))
+        self.stack.restart("read")
+
+    def growth(self):
+        """PSS in kB of the biggest worker as requests pass."""
+        found = {}
+        for part in (self.options.requests // 10, self.options.requests):
+            rate = self.http("by_id")["per_s"]
+            wrk.run(self.stack.url, self.paths.file("by_id"), self.paths.key,
+                    max(1, int(part / rate)))
+            found[f"read_pss_kb_after_{part}"] = self.memory()["read"]
+        return found
+
     def memory(self):
         """PSS in kB of the biggest worker of each pool."""
         return {pool: max(map(pss_kb, children(self.stack.pids[pool])))
@@ -195,6 +274,8 @@ def options_of(words):
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PATHS, default=PATHS,
                         metavar="NAME", help=" ".join(PATHS))
+    parser.add_argument("--requests", type=int, default=100_000, metavar="N",
+                        help="of the measure of growth")
     parser.add_argument("--keep", metavar="DIR",
                         help="where the cluster stays for another run")
     parser.add_argument("--page", action="store_true",
@@ -211,7 +292,7 @@ def seeded(options):
             tempfile.TemporaryDirectory(prefix="waybill-bench-"))
         stack = Stack(folder, build=options.build, fsync=True,
                       postgres_settings=POSTGRES, conf={
-                          "LOG_LEVEL": "info", "WORKERS": "10",
+                          "LOG_LEVEL": "info", "WORKERS": str(WORKERS),
                           "EASYPOST_WEBHOOK_SECRET": SECRET})
         stack.start()
         rest.callback(stack.stop if options.keep else stack.__exit__,
@@ -232,11 +313,13 @@ def main():
         wanted = bench.prepare()
         before = bench.memory()
         figures = bench.figures(wanted)
-        for name in ("proxy", "export"):
+        for name in ("proxy", "parallel", "export", "growth"):
             if name in options.only:
                 figures[name] = getattr(bench, name)()
         figures["pss_kb_before"] = before
         figures["pss_kb_after"] = bench.memory()
+        if "workers" in options.only:  # last: it starts the workers anew
+            figures["workers"] = bench.workers()
         [(version,)] = stack.psql("show server_version")
     report.show(figures)
     report.write_json(figures, options.build)

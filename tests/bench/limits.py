@@ -4,11 +4,14 @@ The statements are read from PostgreSQL's own log while requests pass, so that
 they are those that the service sends, whatever it sends.
 """
 
+import io
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import tempfile
+import time
 
 from env.wait import wait_until
 
@@ -110,6 +113,53 @@ def make_tables(stack, rows):
 def lookup(rows):
     return [f"\\set i random(1, {rows})\n"
             "select n.note from bench.narrow n where n.id = :i;\n"]
+
+
+FOUND = {
+    "addresses": "select unnest(array[from_address_id, to_address_id])"
+                 " from waybill.shipments where id = any('{}')",
+    "parcels": "select parcel_id from waybill.shipments where id = any('{}')",
+    "shipments": "select unnest('{}'::uuid[])",
+}
+
+
+def times_copy(url, call, rounds=5):
+    """How much longer a call takes than COPY of the very rows that it inserts
+    into tables of the same columns, indexes and constraints; both end before
+    their commit."""
+    import psycopg2
+    connection = psycopg2.connect(url)
+    cursor = connection.cursor()
+    cursor.execute("set search_path = waybill, bench")
+    times = {"call": [], "copy": []}
+    for _ in range(rounds):
+        rows = {}
+        started = time.monotonic()
+        cursor.execute(call)
+        [(ids,)] = cursor.fetchall()
+        times["call"].append(time.monotonic() - started)
+        for table, found in FOUND.items():
+            cursor.execute("select string_agg(quote_ident(attname), ',')"
+                           " from pg_attribute where attrelid = %s::regclass"
+                           " and attnum > 0 and not attisdropped"
+                           " and attgenerated = ''", (f"waybill.{table}",))
+            [(columns,)] = cursor.fetchall()
+            rows[table] = columns, io.StringIO()
+            cursor.copy_expert(f"copy (select {columns} from waybill.{table}"
+                               f" where id in ({found.format(ids)})) to stdout",
+                               rows[table][1])
+            cursor.execute(f"create table bench.copied_{table} (like"
+                           f" waybill.{table} including all)")
+        started = time.monotonic()
+        for table, (columns, text) in rows.items():
+            text.seek(0)
+            cursor.copy_expert(f"copy bench.copied_{table} ({columns})"
+                               " from stdin", text)
+        times["copy"].append(time.monotonic() - started)
+        connection.rollback()
+    connection.close()
+    call, copy = (statistics.median(times[name]) for name in ("call", "copy"))
+    return round(call / copy, 2)
 
 
 INSERT = ["insert into bench.inserted (note) values ('one row');\n"]

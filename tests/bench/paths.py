@@ -4,14 +4,64 @@ import hashlib
 import hmac
 import json
 import pathlib
-import re
 
 import limits
 
 SECRET = "bench-secret"
 SAMPLES = 60  # different requests of a path, in turn
-MARK = "@EVENT@"
+# Of them under pgbench.  A connection plans each statement of each script five
+# times before it keeps a plan: with sixty it would measure that.
+SCRIPTS = 6
+EVENTS = 160_000  # new ones that are ready: half for HTTP, half for pgbench
+PART = EVENTS // 2 // limits.CLIENTS
+BULK_ITEMS = 100
 RETURN = "/bench/return"
+
+READY = """
+create table bench.ready as
+select n, convert_to(format('{"description":"tracker.updated","mode":"%s",'
+    '"previous_attributes":{"status":"in_transit"},"created_at":"%s",'
+    '"pending_urls":[],"completed_urls":[],"updated_at":"%s","id":"evt_%s",'
+    '"user_id":"user_ce91f36f75a9b8f7b24a0ebe5e43dc4a","status":"pending",'
+    '"object":"Event","result":%s}', mode, at, at, md5('bench' || n),
+    json_build_object('id', easypost_id, 'object', 'Tracker', 'mode', mode,
+        'tracking_code', tracking_code, 'status', status,
+        'status_detail', 'arrived_at_destination',
+        'created_at', to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        'updated_at', at, 'signed_by', null, 'weight', null,
+        'est_delivery_date',
+        to_char(est_delivery_date, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        'shipment_id', shipment_easypost_id, 'carrier', carrier,
+        'tracking_details', tracking_details::jsonb || jsonb_build_object(
+            'object', 'TrackingDetail', 'source', carrier, 'status', status,
+            'message', 'Arrived at Facility', 'datetime', at,
+            'description', '', 'carrier_code', 'AR',
+            'status_detail', 'arrived_at_facility', 'tracking_location',
+            jsonb_build_object('object', 'TrackingLocation', 'city', 'TAMPA',
+                'state', 'FL', 'zip', '33602', 'country', 'US')),
+        'carrier_detail', null, 'finalized', false, 'is_return', false,
+        'public_url', public_url)::text), 'UTF8') as body
+from (
+    select t.easypost_id, t.mode, t.tracking_code, t.created_at,
+        t.est_delivery_date, t.shipment_easypost_id, t.carrier,
+        t.tracking_details, t.public_url,
+        case when r.round % 2 = 1 then 'in_transit'
+            else 'out_for_delivery' end as status,
+        to_char(now() at time zone 'UTC' + r.round * interval '1 second',
+            'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at,
+        row_number() over (order by r.round, md5(t.easypost_id)) - 1 as n
+    from waybill.trackers t
+    cross join generate_series(1, (
+        select EVENTS / greatest(count(*), 1) + 1
+        from waybill.trackers c
+        where c.tracking_details is not null
+            and c.shipment_id is not null)::integer) as r (round)
+    where t.tracking_details is not null
+        and t.shipment_id is not null
+    order by n
+    limit EVENTS) e;
+alter table bench.ready add primary key (n);
+"""
 
 
 class Paths:
@@ -69,7 +119,7 @@ class Paths:
         """Scripts and values for pgbench, from the log."""
         variables, scripts = {}, []
         with limits.Statements(self.stack) as log:
-            for number, path in enumerate(self.gets()[name]):
+            for number, path in enumerate(self.gets()[name][:SCRIPTS]):
                 found = log.of(lambda path=path: self.ask(path))
                 if not found:
                     raise SystemExit(f"{path}: no statement in the log")
@@ -84,53 +134,63 @@ class Paths:
 
     # --- webhooks ----------------------------------------------------------
 
-    def event_body(self):
-        """A recorded event with a mark for its number, of a tracker that is
-        known: what most events are."""
-        [(body,)] = self.stack.psql(
-            "select payload::text from waybill.webhook_events"
-            " where description = 'tracker.updated' limit 1")
-        return re.sub(r'"id":"evt_[0-9a-f]+"', f'"id":"evt_{MARK}"', body)
-
-    def trackers(self, count):
-        return self.stack.psql(
-            "select t.easypost_id from waybill.trackers t"
-            f" where t.tracking_details is not null limit {count}")
-
-    def webhooks(self, count):
-        """New events, signed, each once, of many trackers."""
-        template = self.event_body()
-        owner = json.loads(template)["result"]["id"]
-        keys = [row[0] for row in self.trackers(5000)]
-        lines = []
-        for _ in range(count):
-            self.event_number += 1
-            number = self.event_number
-            body = template.replace(owner, keys[number % len(keys)]).replace(
-                MARK, f"{number:032x}")
-            digest = hmac.new(SECRET.encode(), body.encode(),
-                              hashlib.sha256).hexdigest()
-            lines.append(f"POST\t/webhooks/easypost\t"
-                         f"hmac-sha256-hex={digest}\t{body}")
-        return self.write("webhook", lines)
-
-    def webhook_scripts(self):
-        """The same call with new events; made in the database, because pgbench
-        takes what stands behind a colon for a variable."""
-        self.stack.psql("create table bench.event as select $doc$"
-                        + self.event_body() + "$doc$::text as body")
-        self.stack.psql("create table bench.tracker as select row_number()"
-                        " over () as n, t.easypost_id from waybill.trackers t"
-                        " where t.tracking_details is not null limit 5000")
-        self.stack.psql("create index on bench.tracker (n)")
+    def make_events(self):
+        """What EasyPost would send next of so many trackers: each event is of a
+        newer document, with one more detail and another status."""
+        self.stack.psql(READY.replace("EVENTS", str(EVENTS)))
+        self.stack.psql("vacuum analyze bench.ready")
         self.stack.psql("grant usage on schema bench to public;"
                         "grant select on all tables in schema bench to public")
-        owner = json.loads(self.event_body())["result"]["id"]
-        [(count,)] = self.stack.psql("select count(*) from bench.tracker")
-        return [f"\\set i random(1, {count})\n"
-                "\\set e random(1, 1000000000000000000)\n"
-                "select w.* from bench.event b, bench.tracker t,"
-                " api.receive_webhook(convert_to(replace(replace(b.body,"
-                f" '{owner}', t.easypost_id), '{MARK}',"
-                " lpad(to_hex(:e::bigint), 32, 'b')), 'UTF8'), 'bench') w"
-                " where t.n = :i;\n"]
+
+    def webhooks(self, count):
+        """New events, signed, each once."""
+        rows = self.stack.psql(
+            "select convert_from(body, 'UTF8') from bench.ready"
+            f" where n >= {self.event_number}"
+            f" and n < {min(self.event_number + count, EVENTS // 2)}"
+            " order by n")
+        if len(rows) < count:
+            raise SystemExit(f"webhook: only {EVENTS // 2} events are ready:"
+                             " fewer --rounds or --seconds")
+        self.event_number += count
+        return self.write("webhook", [
+            "POST\t/webhooks/easypost\thmac-sha256-hex="
+            + hmac.new(SECRET.encode(), body.encode(),
+                       hashlib.sha256).hexdigest() + f"\t{body}"
+            for (body,) in rows])
+
+    def webhook_script(self, used):
+        """The same call.  Each client walks through its own part, in which
+        `used` events have been sent before."""
+        return [f"\\set n {EVENTS // 2} + :client_id * {PART} + {used} + :i\n"
+                "\\set i :i + 1\n"
+                "select w.* from bench.ready b,"
+                " api.receive_webhook(b.body, 'bench') w where b.n = :n;\n"]
+
+    # --- shipments in bulk --------------------------------------------------
+
+    def bulk_body(self):
+        def place(number):
+            return {"name": f"Customer {number}", "street1": f"{number} Main St",
+                    "city": "Reno", "state": "NV", "zip": "89501",
+                    "country": "US", "phone": "5555550100",
+                    "email": f"customer{number}@example.com"}
+        return json.dumps([{
+            "reference": f"bench-{number}", "carrier": "USPS",
+            "service": "Priority", "status": "in_transit",
+            "base_cost": "7.58", "currency": "USD", "weight": 12.5,
+            "from_address": place(0), "to_address": place(number),
+            "parcel": {"length": 9, "width": 6, "height": 2, "weight": 12.5}}
+            for number in range(1, BULK_ITEMS + 1)], separators=(",", ":"))
+
+    def bulk(self):
+        return self.write("bulk", [
+            f"POST\t/db/shipments\t\t{self.bulk_body()}"])
+
+    def bulk_script(self):
+        body = self.bulk_body().replace("'", "''")
+        self.stack.psql(f"create table bench.bulk as select '{body}'::jsonb"
+                        " as body")
+        return ["select array_agg(r.id) from bench.bulk b, api.insert_shipments("
+                "waybill.uuid_generate_v7(), b.body, 'production', 'bench',"
+                " 'bench') r;\n"]
