@@ -4,6 +4,7 @@ Rules are read off the configuration that really runs; behaviour is seen through
 raw connections.
 """
 
+import collections
 import concurrent.futures
 import gzip
 import http.client
@@ -381,6 +382,25 @@ def test_a_flood_from_one_address_is_429(stack):
     assert refused
     assert_error(refused[0], 429, "RATE_LIMITED", easypost=False)
     assert refused[0].headers["Retry-After"] == "1"
+
+
+def test_a_rush_of_different_reads_is_answered(stack):
+    """Each target is a key that nginx remembers for some seconds; 28,800 of them
+    have room."""
+    each, clients = 900, 32
+
+    def rush(number):
+        with connect(stack, timeout=60) as wire:
+            wire.sendall(b"".join(
+                b"GET /nothing/%d/%d HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
+                % (number, n, b"Connection: close\r\n" if n == each else b"")
+                for n in range(1, each + 1)))
+            return b"".join(iter(lambda: wire.recv(1 << 20), b""))
+
+    with concurrent.futures.ThreadPoolExecutor(clients) as threads:
+        answers = b"".join(threads.map(rush, range(clients)))
+    found = collections.Counter(re.findall(rb"HTTP/1\.1 (\d+) ", answers))
+    assert found == {b"404": each * clients}
 
 
 def test_slow_heads_and_bodies_are_dropped(stack):
