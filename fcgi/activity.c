@@ -170,19 +170,23 @@ add_masked(struct buf *line, const struct request *rq, const char *name,
 		add_text(line, name, mask_keys(rq->arena, text), max);
 }
 
-/* As waybill.uuid_generate_v7(): ordered by time, the rest random. */
+/* Ordered by time as waybill.uuid_generate_v7().  What is behind the time is
+ * random once and then counted up (RFC 9562, 6.2): random bytes for each request
+ * were a tenth of a worker's time. */
 static void
 make_uuid(int64_t now_us, char uuid[UUID_BYTES])
 {
+	static uint64_t tail;
 	unsigned long long ms = (unsigned long long)now_us / 1000;
 	unsigned int part = (unsigned int)(now_us % 1000 * 4096 / 1000);
-	unsigned short random[4];
 
-	hmac_random(random, sizeof(random));
-	(void)snprintf(uuid, UUID_BYTES,
-	    "%08llx-%04llx-7%03x-%04x-%04x%04x%04x", ms >> 16 & 0xffffffff,
-	    ms & 0xffff, part, 0x8000U | (random[0] & 0x3fffU), random[1],
-	    random[2], random[3]);
+	if (tail == 0)
+		hmac_random(&tail, sizeof(tail));
+	tail++;
+	(void)snprintf(uuid, UUID_BYTES, "%08llx-%04llx-7%03x-%04x-%012llx",
+	    ms >> 16 & 0xffffffff, ms & 0xffff, part,
+	    0x8000U | (unsigned int)(tail >> 48 & 0x3fff),
+	    (unsigned long long)(tail & 0xffffffffffff));
 }
 
 /* False for what is no address, and when none is to be kept. */

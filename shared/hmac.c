@@ -20,9 +20,15 @@ static const char signature_prefix[] = "hmac-sha256-hex=";
 void
 hmac_sha256(const void *data, size_t bytes, unsigned char digest[SHA256_BYTES])
 {
+	/* For the life of the process: to find it each time costs more than a
+	 * digest. */
+	static EVP_MD *algorithm;
 	unsigned int length = 0;
 
-	if (EVP_Digest(data, bytes, digest, &length, EVP_sha256(), NULL) != 1 ||
+	if (algorithm == NULL)
+		algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (algorithm == NULL ||
+	    EVP_Digest(data, bytes, digest, &length, algorithm, NULL) != 1 ||
 	    length != SHA256_BYTES)
 		log_panic("hmac.sha256", "OpenSSL failed");
 }

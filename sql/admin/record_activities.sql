@@ -1,6 +1,6 @@
 -- Requests that have ended, as the pools noted them; each has its key, so that
 -- lines may come again.  Tells how many were new.
-create function admin.record_activities(p_lines jsonb)
+create function admin.record_activities(p_lines json)
 returns table (brought bigint)
 language sql
 volatile
@@ -16,7 +16,7 @@ begin atomic
             l.resource, l.resource_id, l.method, l.endpoint, l.user_agent,
             l.ip_address, l.status_code, l.response_time_ms, l.error_message,
             l.extra_metadata, l.request_id
-        from jsonb_to_recordset(p_lines) as l (id uuid, user_id text,
+        from json_to_recordset(p_lines) as l (id uuid, user_id text,
             "timestamp" double precision, action text, resource text,
             resource_id text, method text, endpoint text, user_agent text,
             ip_address inet, status_code integer, response_time_ms numeric,
@@ -25,5 +25,5 @@ begin atomic
         returning 1)
     select count(*) from new_rows;
 end;
-revoke all on function admin.record_activities(jsonb) from public;
-grant execute on function admin.record_activities(jsonb) to waybill_jobs;
+revoke all on function admin.record_activities(json) from public;
+grant execute on function admin.record_activities(json) to waybill_jobs;
