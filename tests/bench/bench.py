@@ -81,8 +81,8 @@ class Bench:
             file = self.paths.bulk()
         else:
             file = self.paths.file(name)
-        return wrk.run(self.stack.url, file, self.paths.key, seconds,
-                        fresh=name not in KEPT, rate=rate)
+        return wrk.run(self.stack.url, file, self.paths.key, seconds, rate=rate,
+                       fresh=name not in KEPT and self.paths.come_again())
 
     def pgbench(self, scripts, variables=None, url=None):
         return limits.pgbench(url or self.pgbench_url, scripts,
@@ -237,7 +237,7 @@ class Bench:
         for part in (self.options.requests // 10, self.options.requests):
             rate = self.http("by_id")["per_s"]
             wrk.run(self.stack.url, self.paths.file("by_id"), self.paths.key,
-                    max(1, int(part / rate)))
+                    max(1, int(part / rate)), fresh=self.paths.come_again())
             found[f"read_pss_kb_after_{part}"] = self.memory()["read"]
         return found
 
@@ -270,6 +270,8 @@ def add_return(stack):
 def options_of(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--lean", action="store_true",
+                        help="smaller shipments: 10 million need 80 GB")
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PATHS, default=PATHS,
@@ -290,7 +292,10 @@ def seeded(options):
     with contextlib.ExitStack() as rest:
         folder = options.keep or rest.enter_context(
             tempfile.TemporaryDirectory(prefix="waybill-bench-"))
-        stack = Stack(folder, build=options.build, fsync=True,
+        # As /run is, where nginx keeps its cache.
+        memory = rest.enter_context(
+            tempfile.TemporaryDirectory(prefix="waybill-", dir="/dev/shm"))
+        stack = Stack(folder, build=options.build, fsync=True, run_dir=memory,
                       postgres_settings=POSTGRES, conf={
                           "LOG_LEVEL": "info", "WORKERS": str(WORKERS),
                           "EASYPOST_WEBHOOK_SECRET": SECRET})
@@ -302,7 +307,8 @@ def seeded(options):
             if known:
                 raise SystemExit(f"{folder} holds {known} shipments: give"
                                  " another directory")
-            seed.seed(stack.database_url, options.rows, say=print)
+            seed.seed(stack.database_url, options.rows, lean=options.lean,
+                      say=print)
         yield stack
 
 

@@ -1,7 +1,8 @@
 -- Shipments number :first to :last of :rows, made from the words of prepare.sql
 -- and written as recording would write them: the same columns, the same shape
 -- of every json.  Several ranges may be filled at once.
--- Variables: first, last, rows, since, until, documents, events (shares).
+-- Variables: first, last, rows, since, until, documents, events (shares), lean
+-- (no rates; of a journey the last two scans, as events only).
 
 \set ON_ERROR_STOP on
 begin;
@@ -77,7 +78,10 @@ select r.i, s.nth, e.at, s.status, s.status_detail, s.message, s.code,
     case when s.place <> 'none' then e.scan::jsonb - 'object' end as place,
     format(s.detail, stamp(e.at), e.scan) as detail
 from rolled r
-join steps s on s.carrier = r.carrier and s.outcome = r.outcome
+join (
+    select t.*, lead(t.share, 2) over (partition by t.carrier, t.outcome, t.hubs
+        order by t.nth) as share_after_next
+    from steps t) s on s.carrier = r.carrier and s.outcome = r.outcome
     and s.hubs = r.hubs
 join shops f on f.n = r.shop
 join cities t on t.n = (r.customer).city
@@ -93,7 +97,9 @@ cross join lateral (
             when 'second' then case when r.carrier = 'USPS'
                 then r.second_scan else r.second_scan_country end
             else '{"object": "TrackingLocation"}' end) as e (at, scan)
-where e.at <= :'until'::timestamptz;
+where e.at <= :'until'::timestamptz
+    and (not :'lean'::boolean or s.share_after_next is null
+        or r.created_at + s.share_after_next * r.way > :'until'::timestamptz);
 
 create temp table made on commit drop as
 select r.*, easypost_uuid(r.created_at, r.key) as id,
@@ -106,7 +112,7 @@ select r.*, easypost_uuid(r.created_at, r.key) as id,
     coalesce(j.status, 'unknown') as status,
     coalesce(j.status_detail, 'unknown') as status_detail,
     coalesce(j.updated_at, r.created_at) as updated_at,
-    j.details, j.steps,
+    case when not :'lean'::boolean then j.details end as details, j.steps,
     case when j.status = 'delivered' then j.updated_at end as delivered_at,
     date_trunc('day', r.created_at) + (r.days + 2) * interval '1 day'
         as arrival,
@@ -115,8 +121,9 @@ select r.*, easypost_uuid(r.created_at, r.key) as id,
         then upper(split_part((r.customer).name, ' ', 2)) end as signed_by,
     case when r.is_guaranteed then date_trunc('day', r.created_at)
         + r.days * interval '1 day' + interval '23 hours' end as promise,
-    format(r.rates, variadic array[r.key, r.created] || p.stamps
-        || array(select hex(r.i, n) from generate_series(201, 215) n))
+    case when :'lean'::boolean then '[]' else format(r.rates,
+        variadic array[r.key, r.created] || p.stamps
+        || array(select hex(r.i, n) from generate_series(201, 215) n)) end
         as rates_text,
     'https://track.easypost.com/' || rtrim(encode(convert_to(
         'v1:' || r.tracker_key, 'UTF8'), 'base64'), '=') as public_url,

@@ -71,6 +71,7 @@ class Stack:
     database_url    another server's database instead of a private cluster
     settings        the base under `conf`
     port            of nginx; any free one by default
+    run_dir         of sockets and nginx's cache; sock/ by default
     fsync           False: faster, and what it protects from (the loss of
                     power) no test can do to a process
     """
@@ -78,7 +79,7 @@ class Stack:
     def __init__(self, directory, *, build=None, sim=True, conf=None,
                  database_url=None, settings=None, port=None, fsync=False,
                  latency="none", environment=None, postgres_settings=None,
-                 sim_state=None, say=lambda what: None):
+                 run_dir=None, sim_state=None, say=lambda what: None):
         self.directory = os.path.abspath(str(directory))
         self.build = os.path.join(ROOT, build or default_build)
         self.has_sim = sim
@@ -95,6 +96,7 @@ class Stack:
         self.log_dir = os.path.join(self.directory, "log")
         self.spool_dir = os.path.join(self.directory, "spool")
         self.conf_file = os.path.join(self.directory, "waybill.conf")
+        self.given_run_dir = run_dir
         self.run_dir = self.pg_dir = None
         self.postgres = self.nginx = self.service = self.sim = None
         self.key = self.key_production = None
@@ -176,11 +178,14 @@ class Stack:
         self.run_dir = self.socket_directory()
 
     def socket_directory(self):
-        """sock/ below the directory, or a short one elsewhere when its path is
-        too long for a socket or the server's user cannot get there."""
-        path = os.path.join(self.directory, "sock")
+        """The given one, or sock/ below the directory, or a short one elsewhere
+        when its path is too long for a socket or the server's user cannot get
+        there."""
+        path = self.given_run_dir or os.path.join(self.directory, "sock")
         longest = os.path.join(path, LONGEST_SOCKET)
-        if len(longest) > SOCKET_PATH_MAX or not can_reach(self.directory):
+        if self.given_run_dir is None and (
+                len(longest) > SOCKET_PATH_MAX
+                or not can_reach(self.directory)):
             path = elsewhere(path, "/tmp")
         os.makedirs(path, exist_ok=True)
         os.chmod(path, 0o711)
