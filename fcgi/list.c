@@ -2,7 +2,9 @@
  * Pages of lists as statements, and the places of their rows.
  *
  * limit is part of the text: a plan made for an unknown number of rows is made
- * for a tenth of the table.
+ * for a tenth of the table.  Few rows are found behind "offset 0", before their
+ * order counts: along the dates, where it may seem near to PostgreSQL, the last
+ * of them can be at the end of the table.
  */
 #include "fcgi/list.h"
 #include "fcgi/row.h"
@@ -17,6 +19,7 @@ void
 list_select(const struct list *list, bool is_flat, const struct where *where,
     long limit, long offset, char sql[STATEMENT_SQL_MAX])
 {
+	const char *view = is_flat ? list->flat_view : list->view;
 	bool is_timed = list->time != NULL;
 	char skip[OFFSET_MAX] = "";
 	int bytes;
@@ -24,10 +27,11 @@ list_select(const struct list *list, bool is_flat, const struct where *where,
 	if (offset > 0) /* a long has 20 digits at most: fits */
 		(void)snprintf(skip, sizeof(skip), " offset %ld", offset);
 	bytes = snprintf(sql, STATEMENT_SQL_MAX,
-	    "select %s from %s%s order by %s%sid desc limit %ld%s",
+	    "select %s from %s%s%s%s order by %s%sid desc limit %ld%s",
 	    is_flat ? "*" : list->columns,
-	    is_flat ? list->flat_view : list->view, where->text,
-	    is_timed ? list->time : "", is_timed ? " desc, " : "", limit, skip);
+	    where->is_few ? "(select * from " : "", view, where->text,
+	    where->is_few ? " offset 0) few" : "", is_timed ? list->time : "",
+	    is_timed ? " desc, " : "", limit, skip);
 	if (bytes < 0 || bytes >= STATEMENT_SQL_MAX)
 		log_panic("list.select", "a statement is too long");
 }

@@ -21,6 +21,10 @@ enum parameter_kind {
 	PARAMETER_UUID,
 };
 
+/* For steady_with: always, because few rows have one value of this filter; they
+ * are found first and then put in order. */
+#define PARAMETER_FEW "="
+
 struct parameter {
 	const char *name;
 	enum parameter_kind kind;

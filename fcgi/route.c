@@ -66,7 +66,7 @@ static const struct parameter shipments_parameters[] = {
 	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "created_at < $",  "" },
 	{ "batch_id",  PARAMETER_TEXT,  1, 64,  NULL, NULL,  "batch_id = $",    "" },
 	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
-	{ "reference", PARAMETER_TEXT,  1, 255, NULL, NULL,  "reference = $",   "" },
+	{ "reference", PARAMETER_TEXT,  1, 255, NULL, NULL,  "reference = $", PARAMETER_FEW },
 	{ "q",         PARAMETER_TEXT,  1, 200, NULL, NULL,  "id = any((select api.search_shipments($))::uuid[])", NULL },
 	PARAMETERS_END,
 };
@@ -83,8 +83,8 @@ static const struct parameter addresses_parameters[] = {
 
 static const struct parameter events_parameters[] = {
 	LIST_PARAMETERS(PARAMETER_AFTER, "(created_at, id) < ($, $)"),
-	{ "shipment_id", PARAMETER_UUID, 0, 0,  NULL, NULL, "shipment_id = $",   "" },
-	{ "tracking_code", PARAMETER_TEXT, 4, 64, NULL, NULL, "tracking_code = $", NULL },
+	{ "shipment_id", PARAMETER_UUID, 0, 0,  NULL, NULL, "shipment_id = $", PARAMETER_FEW },
+	{ "tracking_code", PARAMETER_TEXT, 4, 64, NULL, NULL, "tracking_code = $", PARAMETER_FEW },
 	{ "status",    PARAMETER_TEXT,  1, 64,  NULL, NULL, "status = $",        NULL },
 	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL, "created_at >= $",   "" },
 	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL, "created_at < $",    "" },
@@ -120,7 +120,7 @@ static const struct parameter webhooks_parameters[] = {
 	LIST_PARAMETERS(PARAMETER_AFTER_ID, "id < $"),
 	{ "description", PARAMETER_TEXT, 1, 64, NULL, NULL,  "description = $", NULL },
 	{ "state",     PARAMETER_ENUM,  0, 0,   NULL, "applied kept failed", "state = $", NULL },
-	{ "object_id", PARAMETER_TEXT,  1, 64,  NULL, NULL,  "object_id = $",   "" },
+	{ "object_id", PARAMETER_TEXT,  1, 64,  NULL, NULL,  "object_id = $", PARAMETER_FEW },
 	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
 	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL,  "id >= api.first_id($)", "" },
 	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "id < api.first_id($)", "" },

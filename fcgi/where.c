@@ -73,13 +73,21 @@ is_given(const char *name, const struct parameter *table,
 }
 
 static bool
+is_few(const struct parameter *parameter)
+{
+	return parameter->steady_with != NULL &&
+	    strcmp(parameter->steady_with, PARAMETER_FEW) == 0;
+}
+
+static bool
 is_steady(const struct parameter *parameter, const struct parameter *table,
     const struct parameter_values *taken)
 {
 	const char *other = parameter->steady_with;
 
 	return other != NULL &&
-	    (*other == '\0' || is_given(other, table, taken));
+	    (*other == '\0' || is_few(parameter) ||
+		is_given(other, table, taken));
 }
 
 void
@@ -92,6 +100,7 @@ where_make(struct where *where, enum where_part part,
 	where->text[0] = '\0';
 	where->values.count = 0;
 	where->is_steady = true;
+	where->is_few = false;
 	for (; parameter->name != NULL; at += width(parameter++)) {
 		if (parameter->condition == NULL ||
 		    taken->value[at].data == NULL ||
@@ -100,5 +109,7 @@ where_make(struct where *where, enum where_part part,
 		add_condition(where, parameter, &taken->value[at]);
 		if (!is_steady(parameter, table, taken))
 			where->is_steady = false;
+		if (is_few(parameter))
+			where->is_few = true;
 	}
 }

@@ -18,6 +18,7 @@ struct where {
 	char text[WHERE_MAX];           /* "", or " where a = $1 and b < $2" */
 	struct parameter_values values; /* $1, $2, ... */
 	bool is_steady; /* one plan will do, whatever the values are */
+	bool is_few;    /* one of the filters leaves few rows */
 };
 
 enum where_part { WHERE_FILTERS, WHERE_FILTERS_AND_CURSOR };

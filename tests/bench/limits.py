@@ -19,7 +19,7 @@ CLIENTS = 8
 TPS = re.compile(r"tps = ([\d.]+)")
 STARTS = re.compile(r"^\d{4}-\d\d-\d\d ", re.M)
 STATEMENT = re.compile(
-    r"waybill waybill\S* LOG:  execute \S+: (.*)", re.S)
+    r"waybill waybill\S* LOG:  execute (\S+): (.*)", re.S)
 PARAMETER = re.compile(r"\$(\d+) = (?:'((?:[^']|'')*)'|(NULL))")
 # Asked about a key at most once a second and worker: no part of a path.
 KEY_LOOKUP = "api.find_key"
@@ -45,7 +45,8 @@ class Statements:
                    == [(what,)], 10)
 
     def of(self, ask):
-        """What was executed while ask() ran: (text, values) pairs."""
+        """What was executed while ask() ran: text, values, and whether its plan
+        is kept."""
         path = self.stack.log("postgres")
         start = os.path.getsize(path)
         ask()
@@ -58,7 +59,8 @@ class Statements:
         for entry in entries:
             statement = STATEMENT.search(entry)
             if statement and KEY_LOOKUP not in entry:
-                found.append([statement[1].replace("\n\t", "\n"), []])
+                found.append([statement[2].replace("\n\t", "\n"), [],
+                              statement[1] != "<unnamed>"])
             elif "DETAIL:  parameters:" in entry and found:
                 values = [None if null else value.replace("''", "'")
                           for _, value, null in PARAMETER.findall(entry)]
@@ -69,7 +71,7 @@ class Statements:
 def script(number, statements, variables):
     """One request's statements for pgbench; its values go into `variables`."""
     lines = []
-    for place, (text, values) in enumerate(statements):
+    for place, (text, values, _) in enumerate(statements):
         for n in range(len(values), 0, -1):
             name = f"v{number}x{place}x{n}"
             if values[n - 1] is None:
