@@ -18,8 +18,9 @@ from env.wait import wait_until
 CLIENTS = 8
 TPS = re.compile(r"tps = ([\d.]+)")
 STARTS = re.compile(r"^\d{4}-\d\d-\d\d ", re.M)
-STATEMENT = re.compile(
-    r"waybill waybill\S* LOG:  execute (\S+): (.*)", re.S)
+# Of the workers; `waybill jobs` writes down the requests meanwhile.
+OURS = re.compile(r"^[^\n]* waybill waybill-(?!jobs)\S* ")
+STATEMENT = re.compile(r" LOG:  execute (\S+): (.*)", re.S)
 PARAMETER = re.compile(r"\$(\d+) = (?:'((?:[^']|'')*)'|(NULL))")
 # Asked about a key at most once a second and worker: no part of a path.
 KEY_LOOKUP = "api.find_key"
@@ -54,7 +55,9 @@ class Statements:
             file.seek(start)
             text = file.read().decode("utf-8", "replace")
         places = [m.start() for m in STARTS.finditer(text)] + [len(text)]
-        entries = [text[a:b].strip() for a, b in zip(places, places[1:])]
+        entries = [entry for entry in (
+            text[a:b].strip() for a, b in zip(places, places[1:]))
+            if OURS.match(entry)]
         found = []
         for entry in entries:
             statement = STATEMENT.search(entry)
