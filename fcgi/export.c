@@ -2,7 +2,8 @@
  * Exports: page by page, each a statement of its own.
  *
  * So no export holds a snapshot, and the database never waits for a slow
- * client: a page is read whole, then written.  What must stay true: an answer
+ * client: a page is read whole, then written.  Nor does it go to nginx's disk:
+ * the worker waits for the client, as long as that takes anything at all.  What must stay true: an answer
  * that cannot be completed is broken off, never ended as if it were whole; a
  * part of the workers stays free for others.
  */
@@ -21,6 +22,7 @@ enum {
 	PAGE_ROWS = 500, /* about half a megabyte of shipments */
 	PAGE_BYTES = 4 * 1024 * 1024,
 	PAGE_MS = 3000,
+	SLICE_BYTES = 64 * 1024, /* a client has request_ms for each */
 	RETRY_S = 10,
 	WORKERS_PER_EXPORT = 2, /* at least, in the whole pool */
 };
@@ -157,6 +159,19 @@ start_answer(struct export *export)
 	    3);
 }
 
+static void
+write_page(struct request *rq, const struct buf *page)
+{
+	for (size_t at = 0; at < page->len && request_has_client(rq);
+	     at += SLICE_BYTES) {
+		size_t left = page->len - at;
+
+		request_write(rq, page->data + at,
+		    left < SLICE_BYTES ? left : SLICE_BYTES);
+		request_progress(rq);
+	}
+}
+
 /* True when there is another page. */
 static bool
 send_page(struct export *export)
@@ -178,8 +193,7 @@ send_page(struct export *export)
 	}
 	if (rq->status == 0)
 		start_answer(export);
-	request_write(rq, export->page->data, export->page->len);
-	request_progress(rq);
+	write_page(rq, export->page);
 	move_on(export);
 	return export->rows == export->page_rows && !rq->is_head &&
 	    request_has_client(rq);

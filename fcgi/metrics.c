@@ -90,6 +90,12 @@ connected_of(const struct scoreboard_sum *sum)
 }
 
 static int64_t
+exporting_of(const struct scoreboard_sum *sum)
+{
+	return sum->exporting;
+}
+
+static int64_t
 started_of(const struct scoreboard_sum *sum)
 {
 	return sum->started_s;
@@ -105,6 +111,7 @@ static const struct {
 	{ "pool_limit", "Workers at most, under load.", limit_of },
 	{ "pool_database_connections",
 	    "Workers that are connected to PostgreSQL.", connected_of },
+	{ "pool_exports", "Exports that are running.", exporting_of },
 	{ "pool_start_time_seconds",
 	    "When the pool's supervisor started and its counters began.",
 	    started_of },

@@ -263,6 +263,8 @@ request_accept(struct request *rq, const volatile bool *is_stopping)
 		mark(rq, SLOT_IDLE, 0);
 		look_at_failure(live, result);
 	}
+	/* nginx asks to keep it, only so that it looks for our end. */
+	live->fcgx.keepConnection = 0;
 	fill(live);
 	return true;
 }

@@ -136,6 +136,7 @@ def test_the_families(stack, client):
     assert metrics.value("pool_workers", pool="read", state="busy") >= 1
     assert set(metrics.types) == {"waybill_" + name for name in """
         build_info up pool_size pool_limit pool_database_connections
+        pool_exports
         pool_start_time_seconds pool_workers workers_started_total
         worker_deaths_total worker_kills_total activities_dropped_total
         http_requests_uncounted_total http_requests_total

@@ -124,7 +124,7 @@ def test_each_pool_has_its_door_its_deadline_and_its_size(stack, directives):
 def test_a_request_goes_to_one_worker_once(directives):
     for block in passing(directives).values():
         assert values(block, "fastcgi_next_upstream") == [["off"]]
-        assert values(block, "fastcgi_keep_conn") == []
+        assert values(block, "fastcgi_keep_conn") == [["on"]]
     assert list(blocks(directives, "upstream")) == []
 
 
