@@ -1,7 +1,8 @@
 -- The shipments with this id of EasyPost, this tracking code or reference, or
--- one of 3 letters and more that begins so, unordered.  In any case of letters
--- that is one case throughout; blanks and hyphens may be what somebody put into
--- a code to read it.  Of each at most 2,000 (20 ms).
+-- one of 3 letters and more that begins so, unordered.  In any case of letters,
+-- where one case is kept throughout or words begin with a capital one; blanks
+-- and hyphens may be what somebody put into a code to read it.  Of each at most
+-- 2,000 (20 ms).
 create or replace function waybill.shipments_of_code(p_q text)
 returns uuid[]
 language plpgsql
@@ -14,8 +15,8 @@ declare
     v_codes text[] := array(
         select distinct c.code
         from unnest(array[v_typed, translate(v_typed, ' -', '')]) as t (text)
-        cross join lateral unnest(array[t.text, upper(t.text), lower(t.text)])
-            as c (code)
+        cross join lateral unnest(array[t.text, upper(t.text), lower(t.text),
+            initcap(t.text)]) as c (code)
         where c.code <> '');
 begin
     return array(
