@@ -423,6 +423,21 @@ def test_slow_heads_and_bodies_are_dropped(stack):
         wire.close()
 
 
+# --- conditions ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("condition", [
+    {"If-Match": '"another"'},
+    {"If-Unmodified-Since": "Thu, 26 Nov 1970 00:00:00 GMT"}])
+@pytest.mark.parametrize("path", ["/db/shipments?limit=1", "/health"])
+def test_conditions_of_writes_change_no_read(client, path, condition):
+    """Three on one connection: the first, what nginx keeps, and what follows."""
+    del client.session.headers["Cache-Control"]
+    for _ in range(3):
+        got = client.get(path, headers=condition)
+        assert got.status_code == 200 and got.json()["status"] == "success"
+
+
 # --- headers and compression -------------------------------------------------------------
 
 
