@@ -74,7 +74,7 @@ take_int(struct taking *taking, const struct parameter *parameter,
 		    arena_printf(taking->rq->arena,
 			"a whole number from %ld to %ld", parameter->least,
 			parameter->most));
-	add_value(taking, pair->value);
+	add_value(taking, arena_printf(taking->rq->arena, "%ld", number));
 	return true;
 }
 

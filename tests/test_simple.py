@@ -231,6 +231,11 @@ def test_an_empty_list_ends(client, sim):
         b'"has_more":false,"next":null}}')
 
 
+def test_a_number_is_told_as_json_writes_it(client):
+    page = data_of(client.get("/shipments?limit=007"))["pagination"]
+    assert page["limit"] == 7
+
+
 # --- buying ------------------------------------------------------------------------
 
 
