@@ -24,12 +24,34 @@ struct value {
 	const struct body_field *field;
 };
 
+/* The bytes as an object; NULL when the request has been refused.  What its names
+ * are in the text they are in the document too: whatever is looked at can be
+ * passed on. */
+static struct json *
+read_object(struct request *rq)
+{
+	char problem[JSON_PROBLEM_MAX];
+	const char *text = rq->body.len == 0 ? "" : rq->body.data;
+	struct json *object = json_read(text, rq->body.len, problem);
+
+	if (object != NULL && json_kind(object) != JSON_KIND_OBJECT)
+		response_refuse(rq, 400, "BODY.MALFORMED", NULL,
+		    "The body must be a JSON object.");
+	else if (object == NULL)
+		response_refuse(rq, 400, "BODY.MALFORMED", NULL, problem);
+	else if (!json_has_plain_names(text, rq->body.len))
+		response_refuse(rq, 400, "BODY.MALFORMED", NULL,
+		    "Names in the body must be written without escapes.");
+	else
+		return object;
+	json_free(object);
+	return NULL;
+}
+
 bool
 body_read(struct request *rq, size_t max_bytes, bool may_be_empty,
     struct json **document)
 {
-	char problem[JSON_PROBLEM_MAX];
-
 	*document = NULL;
 	if (request_content_length(rq) > (long long)max_bytes)
 		response_refuse(rq, 413, "BODY.TOO_LARGE", NULL,
@@ -40,18 +62,9 @@ body_read(struct request *rq, size_t max_bytes, bool may_be_empty,
 		    "The body did not come as long as Content-Length says.");
 	else if (rq->body.len == 0 && may_be_empty)
 		return true;
-	else {
-		*document = json_read(rq->body.len == 0 ? "" : rq->body.data,
-		    rq->body.len, problem);
-		if (json_kind(*document) == JSON_KIND_OBJECT)
-			return true;
-		response_refuse(rq, 400, "BODY.MALFORMED", NULL,
-		    *document == NULL ? problem
-				      : "The body must be a JSON object.");
-		json_free(*document);
-		*document = NULL;
-	}
-	return false;
+	else
+		*document = read_object(rq);
+	return *document != NULL;
 }
 
 struct body_check *

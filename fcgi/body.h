@@ -57,7 +57,8 @@ struct body_check {
 	int look_count;
 };
 
-/* Reads the body, an object; one that is empty is NULL too when `may_be_empty`.
+/* Reads the body, an object whose names are written without escapes, so that
+ * json_raw() finds all that is looked at; one that is empty is NULL too when `may_be_empty`.
  * False when the request has been refused.  The caller gives the document back
  * with json_free(). */
 bool body_read(

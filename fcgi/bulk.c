@@ -123,11 +123,6 @@ find_items(struct bulk *bulk, const struct json *list)
 	const char *raw = json_raw(body->data, body->len, "shipments", &bytes);
 	const char *at = NULL;
 
-	if (raw == NULL) {
-		response_refuse(bulk->rq, 400, "BODY.MALFORMED", NULL,
-		    "Names in the body must be written without escapes.");
-		return;
-	}
 	bulk->count = json_count(list);
 	bulk->items = calloc(bulk->count, sizeof(*bulk->items));
 	if (bulk->items == NULL)

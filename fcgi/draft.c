@@ -176,20 +176,18 @@ draft_look(struct body_check *check, const struct json *body,
 		body_flaw(check, "shipment", "must be an object.");
 }
 
-/* Appends "name":value with the value's bytes. */
-static bool
+/* Appends "name":value with the value's bytes; there is one. */
+static void
 add_member(struct buf *out, const struct request *rq, const char *name)
 {
 	size_t bytes;
 	const char *raw = json_raw(rq->body.data, rq->body.len, name, &bytes);
 
-	if (raw == NULL)
-		return false;
 	(void)buf_addf(out, "\"%s\":", name);
-	return buf_add(out, raw, bytes);
+	(void)buf_add(out, raw, bytes);
 }
 
-static bool
+static void
 add_members(struct buf *out, const struct request *rq, const struct json *body,
     const struct body_field *table)
 {
@@ -201,28 +199,22 @@ add_members(struct buf *out, const struct request *rq, const struct json *body,
 		if (json_kind(json_member(body, row->name)) == JSON_KIND_NONE)
 			continue;
 		(void)buf_add_string(out, comma);
-		if (!add_member(out, rq, row->name))
-			return false;
+		add_member(out, rq, row->name);
 		comma = ",";
 	}
-	return buf_add_byte(out, '}');
+	(void)buf_add_byte(out, '}');
 }
 
-bool
-draft_write(struct buf *out, struct request *rq, const struct json *body,
+void
+draft_write(struct buf *out, const struct request *rq, const struct json *body,
     const struct draft_shape *shape)
 {
-	bool is_good;
-
 	(void)buf_add_byte(out, '{');
-	is_good = is_wrapped(body)
-	    ? add_member(out, rq, "shipment")
-	    : add_members(out, rq, body, shape->shipment);
-	if (is_good && buf_add_byte(out, '}'))
-		return true;
-	response_refuse(rq, 400, "BODY.MALFORMED", NULL,
-	    "Names in the body must be written without escapes.");
-	return false;
+	if (is_wrapped(body))
+		add_member(out, rq, "shipment");
+	else
+		add_members(out, rq, body, shape->shipment);
+	(void)buf_add_byte(out, '}');
 }
 
 struct json *

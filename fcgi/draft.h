@@ -35,10 +35,9 @@ void draft_look(
 /* The object that has the shipment's fields. */
 const struct json *draft_shipment(const struct json *body);
 
-/* Appends {"shipment":...} for EasyPost with the very bytes of the body.  False,
- * and refused, when a name is written with escapes, so that they cannot be
- * found. */
-bool draft_write(struct buf *, struct request *, const struct json *body,
+/* Appends {"shipment":...} for EasyPost with the very bytes of the body, which
+ * fit into DRAFT_SENT_MAX. */
+void draft_write(struct buf *, const struct request *, const struct json *body,
     const struct draft_shape *);
 
 /* Reads the body and checks that it is a shipment and nothing else.  NULL when

@@ -146,7 +146,7 @@ take_max_price(struct purchase *purchase, struct body_check *check,
 	const char *raw =
 	    json_raw(rq->body.data, rq->body.len, "max_price", &bytes);
 
-	if (json_kind(price) == JSON_KIND_NUMBER && raw != NULL)
+	if (json_kind(price) == JSON_KIND_NUMBER)
 		text = arena_copy(rq->arena, raw, bytes);
 	if (text == NULL)
 		return;
@@ -506,9 +506,9 @@ take_note(struct purchase *purchase)
 static void
 create_and_buy(struct purchase *purchase, const struct json *body)
 {
-	if (!draft_write(&purchase->sent, purchase->rq, body, &create_shape) ||
-	    !claim_take(purchase->rq, &purchase->claim))
+	if (!claim_take(purchase->rq, &purchase->claim))
 		return;
+	draft_write(&purchase->sent, purchase->rq, body, &create_shape);
 	if (take_note(purchase) ? look_first(purchase) : create(purchase)) {
 		write_buy(purchase, body);
 		execute(purchase);

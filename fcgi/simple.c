@@ -96,14 +96,13 @@ simple_rates(struct request *rq, const void *unused)
 	if (body == NULL)
 		return;
 	buf_init(&draft, DRAFT_SENT_MAX);
-	if (draft_write(&draft, rq, body, &rates_shape)) {
-		ask_write(&ask, rq, "/v2/shipments", draft.data, draft.len);
-		if (ask_send(&ask))
-			answer_rates(&ask);
-		else
-			ask_refuse(&ask);
-		ask_end(&ask);
-	}
+	draft_write(&draft, rq, body, &rates_shape);
+	ask_write(&ask, rq, "/v2/shipments", draft.data, draft.len);
+	if (ask_send(&ask))
+		answer_rates(&ask);
+	else
+		ask_refuse(&ask);
+	ask_end(&ask);
 	buf_free(&draft);
 	json_free(body);
 }
@@ -157,10 +156,10 @@ create(struct request *rq, const struct json *body, struct buf *draft)
 	struct ask ask;
 
 	if (!check_service(rq, draft_shipment(body)) ||
-	    !draft_write(draft, rq, body, &create_shape) ||
 	    !claim_take(rq, &claim) ||
 	    !check_doubt(rq, &claim, draft_shipment(body)))
 		return;
+	draft_write(draft, rq, body, &create_shape);
 	ask_write(&ask, rq, "/v2/shipments", draft->data, draft->len);
 	if (ask_send(&ask)) {
 		answer_created(&ask, &claim);

@@ -263,6 +263,26 @@ json_raw(const char *text, size_t text_bytes, const char *name, size_t *bytes)
 	return NULL;
 }
 
+bool
+json_has_plain_names(const char *text, size_t text_bytes)
+{
+	const char *end = text + text_bytes;
+	const char *at = skip_spaces(text, end);
+
+	if (at == end || *at != '{')
+		return true;
+	for (at = skip_spaces(at + 1, end); at < end && *at == '"';
+	     at = skip_spaces(at + 1, end)) {
+		const char *behind = skip_string(at, end);
+
+		if (memchr(at, '\\', (size_t)(behind - at)) != NULL)
+			return false;
+		at = skip_spaces(skip_spaces(behind, end) + 1, end);
+		at = skip_value(at, end);
+	}
+	return true;
+}
+
 const char *
 json_raw_next(
     const char *text, size_t text_bytes, const char *before, size_t *bytes)

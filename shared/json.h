@@ -77,6 +77,10 @@ bool json_is_true(const struct json *);
 const char *json_raw(
     const char *text, size_t text_bytes, const char *name, size_t *bytes);
 
+/* True when json_raw() finds each member of the object that json_member() finds
+ * in it: no name of its own is written with escapes.  True for an array. */
+bool json_has_plain_names(const char *text, size_t text_bytes);
+
 /* The same of an array's elements, one after another: the one behind `before`,
  * which is where the last one ended; NULL for the first.  NULL behind the last. */
 const char *json_raw_next(

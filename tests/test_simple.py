@@ -191,9 +191,9 @@ def test_one_shipment(client, db):
 
 
 def test_a_list_is_walked_by_its_cursor(client):
-    ids = [made(client)["id"] for _ in range(5)]
+    ids = [made(client)["id"] for _ in range(7)]
     seen, after = [], ""
-    while len(seen) < 5:
+    while len(seen) < 6:
         data = data_of(client.get(f"/shipments?limit=2{after}"))
         page = data["pagination"]
         assert (page["limit"], page["total"], page["has_more"]) \
@@ -201,7 +201,7 @@ def test_a_list_is_walked_by_its_cursor(client):
         assert page["next"] == data["shipments"][-1]["id"]
         seen += [one["id"] for one in data["shipments"]]
         after = "&after=" + page["next"]
-    assert seen[:5] == ids[::-1]
+    assert seen == ids[:0:-1]
     by_name = data_of(client.get(f"/shipments?limit=2&before_id={ids[3]}"))
     assert [one["id"] for one in by_name["shipments"]] == [ids[2], ids[1]]
 
@@ -635,6 +635,21 @@ def test_a_name_with_escapes_is_refused(client, sim):
     assert_error(client.post("/shipments", data=body), 400, "BODY.MALFORMED",
                  easypost=False)
     assert len(sim.calls()) == before
+
+
+@pytest.mark.parametrize("route", ["/shipments/{id}/buy", "/shipments/buy"])
+@pytest.mark.parametrize("name,value", [
+    ("max\\u005fprice", 0.01), ("insur\\u0061nce", "50")])
+def test_a_name_with_escapes_is_not_left_out_of_a_purchase(
+        client, sim, route, name, value):
+    shipment = made(client)
+    more = {} if "{id}" in route else {"shipment": a_draft()}
+    body = json.dumps({"rate": "cheapest", "NAME": value} | more)
+    before = len(posts(sim, "/v2/shipments"))
+    assert_error(client.post(route.format(id=shipment["id"]),
+                             data=body.replace("NAME", name)),
+                 400, "BODY.MALFORMED", easypost=False)
+    assert len(posts(sim, "/v2/shipments")) == before
 
 
 def test_a_body_of_a_megabyte(client):

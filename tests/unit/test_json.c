@@ -161,6 +161,23 @@ test_elements_are_found_as_they_came(void **state)
 	check_elements("{\"a\":1}", "");
 }
 
+static bool
+is_plain(const char *object)
+{
+	return json_has_plain_names(object, strlen(object));
+}
+
+static void
+test_names_with_escapes_are_seen(void **state)
+{
+	(void)state;
+	assert_true(is_plain("{}"));
+	assert_true(is_plain("[\"\\u0061\"]"));
+	assert_true(is_plain(" { \"a\" : \"\\n\" , \"b\":{\"\\n\":1}}"));
+	assert_false(is_plain("{\"a\":1,\"\\u0062\":2}"));
+	assert_false(is_plain("{\"\\\"\":1}"));
+}
+
 int
 main(void)
 {
@@ -171,6 +188,7 @@ main(void)
 		cmocka_unit_test(test_depth_has_an_end),
 		cmocka_unit_test(test_the_number_of_values_has_an_end),
 		cmocka_unit_test(test_elements_are_found_as_they_came),
+		cmocka_unit_test(test_names_with_escapes_are_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
