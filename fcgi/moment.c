@@ -95,6 +95,15 @@ is_offset(const char *text)
 	    skip_pair(&text, 59) && *text == '\0';
 }
 
+/* On the first and the last day an offset, or a fraction that is rounded, can
+ * lead out of the years that have four digits. */
+static bool
+is_outermost(const char *text)
+{
+	return strncmp(text, "0001-01-01", 10) == 0 ||
+	    strncmp(text, "9999-12-31", 10) == 0;
+}
+
 bool
 moment_parse(const char *text, enum moment_edge edge, char out[MOMENT_BYTES])
 {
@@ -116,6 +125,8 @@ moment_parse(const char *text, enum moment_edge edge, char out[MOMENT_BYTES])
 		if (!skip(&rest, "+- ") || !is_offset(rest))
 			return false;
 	}
+	if (is_outermost(text) && strlen(text) > strlen("0001-01-01T00:00:00Z"))
+		return false;
 	(void)snprintf(out, MOMENT_BYTES, "%.10sT%.*s%c%s", text,
 	    (int)(zone - text) - 11, text + 11,
 	    *zone == ' ' ? '+' : (*zone == 'z' ? 'Z' : *zone), rest);
