@@ -4,6 +4,7 @@
  */
 #include "fcgi/ask.h"
 #include "fcgi/answer.h"
+#include "fcgi/body.h"
 #include "fcgi/response.h"
 
 #include <string.h>
@@ -14,7 +15,8 @@ begin(struct ask *ask, struct request *rq, const char *method, const char *path)
 	*ask = (struct ask){ .call = { .rq = rq,
 				 .method = method,
 				 .path = path,
-				 .query = "" } };
+				 .query = "" },
+		.id_prefix = "shp_" };
 }
 
 void
@@ -46,6 +48,15 @@ ask_add_headers(struct upstream *call)
 	    call, "traceparent", request_header(call->rq, "HTTP_TRACEPARENT"));
 }
 
+static bool
+is_what_was_asked(const struct ask *ask)
+{
+	const char *id = json_text(json_member(ask->document, "id"));
+
+	return json_kind(ask->document) == JSON_KIND_OBJECT &&
+	    (ask->id_prefix == NULL || body_is_id(id, ask->id_prefix));
+}
+
 static enum ask_outcome
 judge(const struct ask *ask)
 {
@@ -60,7 +71,7 @@ judge(const struct ask *ask)
 	default:
 		return ASK_IN_DOUBT;
 	}
-	if (status >= 200 && status <= 299 && ask->document != NULL)
+	if (status >= 200 && status <= 299 && is_what_was_asked(ask))
 		return ASK_DONE;
 	/* A failure of EasyPost's own may come after the effect. */
 	return status >= 400 && status <= 499 ? ASK_REFUSED : ASK_IN_DOUBT;

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum ask_outcome {
-	ASK_DONE,      /* 2xx, and its document is there */
+	ASK_DONE,      /* 2xx, and its document is what was asked for */
 	ASK_REFUSED,   /* 4xx: surely not executed */
 	ASK_NOT_SENT,  /* surely not executed either */
 	ASK_IN_DOUBT,  /* may have been executed */
@@ -25,6 +25,9 @@ struct ask {
 	struct json *document; /* as long as the call's answer */
 	const char *location;  /* told with a refusal; or NULL */
 	const char *hint;      /* one sentence more for a failure; or NULL */
+	/* What the document's id begins with: a shipment's, unless the caller
+	 * sets another; NULL when it has none. */
+	const char *id_prefix;
 };
 
 /* Adds what a call of our own has beside its key. */

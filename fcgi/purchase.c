@@ -467,9 +467,6 @@ create(struct purchase *purchase)
 		ask.hint = "Nothing was bought.";
 		claim_void(rq, &purchase->claim);
 		ask_refuse(&ask);
-	} else if (!body_is_id(ask_text(&ask, "id"), "shp_")) {
-		claim_void(rq, &purchase->claim);
-		ask_refuse_document(&ask);
 	} else {
 		purchase->shipment_id = ask_text(&ask, "id");
 		purchase->is_created = true;

@@ -71,7 +71,7 @@ answer_rates(struct ask *ask)
 	(void)buf_add(out, messages == NULL ? "[]" : messages,
 	    messages == NULL ? 2 : messages_bytes);
 	(void)buf_add_byte(out, '}');
-	if (out->failed || *id == '\0')
+	if (out->failed)
 		ask_refuse_document(ask);
 	else
 		answer_send(rq,
@@ -136,16 +136,14 @@ answer_created(struct ask *ask, const struct claim *claim)
 {
 	struct request *rq = ask->call.rq;
 	const struct buf *body = &ask->call.answer->body;
-	const char *id = ask_text(ask, "id");
 
 	claim_done(rq, claim, ask->call.answer->status, body);
 	answer_send(rq,
 	    &(struct answer){ .status = ask->call.answer->status,
 		.data = body->data,
 		.bytes = body->len,
-		.location = body_is_id(id, "shp_")
-		    ? arena_printf(rq->arena, "/shipments/%s", id)
-		    : NULL,
+		.location = arena_printf(
+		    rq->arena, "/shipments/%s", ask_text(ask, "id")),
 		.is_unrecorded = !ask->call.is_recorded });
 }
 
@@ -300,6 +298,7 @@ simple_list(struct request *rq, const void *unused)
 		return;
 	buf_init(&query, QUERY_MAX);
 	ask_read(&ask, rq, "/v2/shipments");
+	ask.id_prefix = NULL;
 	if (!write_query(&query, &values))
 		response_refuse(rq, 400, "PARAMETER.INVALID", NULL,
 		    "The parameters are longer than any can be.");

@@ -209,6 +209,7 @@ ask_easypost(struct tracking *tracking)
 	buf_init(&question, 1024); /* both texts are short */
 	write_question(&question, tracking);
 	ask_write(&ask, rq, "/v2/trackers", question.data, question.len);
+	ask.id_prefix = "trk_";
 	if (ask_send(&ask)) {
 		const char *id = ask_text(&ask, "id");
 

@@ -464,6 +464,27 @@ def test_an_answer_that_is_no_json(client, sim, route):
                  easypost=False)
 
 
+@pytest.mark.parametrize("body", ["[]", "{}", "null", '{"id":7}',
+                                  '{"id":"other_1"}', '{"error":"no"}'])
+@pytest.mark.parametrize("route", ROUTES, ids=IDS)
+def test_json_that_is_not_what_was_asked_for(client, sim, route, body):
+    sim.fault(route[3], "status", status=200, body=body)
+    assert_error(ask(client, route), 502, "UPSTREAM.UNREADABLE",
+                 easypost=False)
+
+
+def test_a_purchase_with_another_answer_is_in_doubt(client, sim):
+    shipment = made(client)
+    path = f"/shipments/{shipment['id']}/buy"
+    headers = {"Idempotency-Key": unique()}
+    document = {"rate": cheapest(shipment)["id"]}
+    sim.fault("POST /v2" + path, "status", status=200, body="{}")
+    assert_error(client.post(path, document=document, headers=headers), 502,
+                 "UPSTREAM.UNREADABLE")
+    data = data_of(client.post(path, document=document, headers=headers))
+    assert data["postage_label"]
+
+
 def test_nobody_listens_there(odd_stack):
     with changed_settings(odd_stack, ["upstream"], {
             "EASYPOST_API_BASE": "http://127.0.0.1:1"}):
