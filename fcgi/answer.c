@@ -41,19 +41,34 @@ answer_send(struct request *rq, const struct answer *answer)
 	request_write(rq, after, strlen(after));
 }
 
-/* The whole of EasyPost's error when it has all that ours has; else NULL. */
+/* A code that says something; else NULL. */
+static const char *
+code_of(const struct json *error)
+{
+	const char *code = json_text(json_member(error, "code"));
+
+	return code == NULL || *code == '\0' ? NULL : code;
+}
+
+const char *
+answer_error(const struct easypost_answer *answer, const struct json *error,
+    size_t *bytes)
+{
+	if (code_of(error) == NULL ||
+	    json_kind(json_member(error, "message")) == JSON_KIND_NONE ||
+	    json_kind(json_member(error, "errors")) != JSON_KIND_ARRAY)
+		return NULL;
+	return json_raw(answer->body.data, answer->body.len, "error", bytes);
+}
+
+/* A copy of it for our answer. */
 static const char *
 verbatim(struct request *rq, const struct easypost_answer *answer,
     const struct json *error)
 {
 	size_t bytes = 0;
-	const char *raw;
+	const char *raw = answer_error(answer, error, &bytes);
 
-	if (json_text(json_member(error, "code")) == NULL ||
-	    json_kind(json_member(error, "message")) == JSON_KIND_NONE ||
-	    json_kind(json_member(error, "errors")) != JSON_KIND_ARRAY)
-		return NULL;
-	raw = json_raw(answer->body.data, answer->body.len, "error", &bytes);
 	return raw == NULL || bytes > ERROR_MAX
 	    ? NULL
 	    : arena_copy(rq->arena, raw, bytes);
@@ -64,7 +79,7 @@ answer_refusal(struct request *rq, const struct easypost_answer *answer,
     const struct json *document, const char *location)
 {
 	const struct json *error = json_member(document, "error");
-	const char *code = json_text(json_member(error, "code"));
+	const char *code = code_of(error);
 	const char *message = json_text(json_member(error, "message"));
 	const char *retry_after = easypost_header(answer, "Retry-After");
 	struct request_header headers[2];

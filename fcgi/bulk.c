@@ -216,14 +216,12 @@ keep_error(struct bulk *bulk, struct item *item,
 	const struct json *error = json_member(document, "error");
 	const char *message = json_text(json_member(error, "message"));
 	size_t bytes = 0;
-	const char *raw =
-	    json_raw(answer->body.data, answer->body.len, "error", &bytes);
+	const char *raw = answer_error(answer, error, &bytes);
 
 	item->message = reasons[ITEM_FAILED].message;
 	if (message != NULL)
 		item->message = keep_text(bulk, json_member(error, "message"));
-	if (raw == NULL || json_text(json_member(error, "code")) == NULL ||
-	    bulk->document_bytes + bytes > DOCUMENTS_MAX)
+	if (raw == NULL || bulk->document_bytes + bytes > DOCUMENTS_MAX)
 		return;
 	bulk->document_bytes += bytes;
 	(void)buf_add(&item->result, raw, bytes);

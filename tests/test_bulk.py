@@ -117,9 +117,11 @@ def test_one_bad_item_is_refused_by_easypost_alone(client, sim):
         == bad["error"]["message"]
 
 
-def test_all_are_refused(client, sim):
-    sim.fault("POST /v2/shipments", "status", status=402, times=3,
-              body="<html>")
+@pytest.mark.parametrize("body", [
+    "<html>", '{"error":{"code":"A","message":"b","errors":null}}',
+    '{"error":{"code":"","message":"b","errors":[]}}'])
+def test_all_are_refused(client, sim, body):
+    sim.fault("POST /v2/shipments", "status", status=402, times=3, body=body)
     data = data_of(bulk(client, drafts(3)))
     assert words(data) == ["failed"] * 3
     assert data["results"][0]["error"]["code"] == "UPSTREAM.REFUSED"

@@ -433,7 +433,8 @@ def test_a_refusal_of_easypost_comes_through(client, sim, route, status):
 
 @pytest.mark.parametrize("body", [
     "", "<html>no</html>", "[]", '{"error":"no"}', '{"error":{"code":7}}',
-    '{"error":{"code":"A","message":"b"}}', '{"a":1,"a":2}'])
+    '{"error":{"code":"A","message":"b"}}', '{"a":1,"a":2}',
+    '{"error":{"code":"","message":"c","errors":[]}}'])
 def test_a_refusal_of_another_shape_is_in_our_envelope(client, sim, body):
     sim.fault(f"GET /v2/shipments/{ID}", "status", status=404, body=body)
     answer = client.get("/shipments/" + ID)
