@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* `digits` decimal digits, or -1; the text moves on behind them. */
@@ -131,6 +132,43 @@ moment_parse(const char *text, enum moment_edge edge, char out[MOMENT_BYTES])
 	    (int)(zone - text) - 11, text + 11,
 	    *zone == ' ' ? '+' : (*zone == 'z' ? 'Z' : *zone), rest);
 	return true;
+}
+
+/* The number at a place of what moment_parse() wrote. */
+static int
+number_at(const char *moment, int place, int digits)
+{
+	const char *text = moment + place;
+
+	return read_number(&text, digits);
+}
+
+/* Minutes since the year 0, UTC.  Years that begin in March have their leap day
+ * at their end. */
+static long long
+minutes_of(const char *moment)
+{
+	const char *zone = moment + strcspn(moment + 19, "Z+-") + 19;
+	int month = number_at(moment, 5, 2);
+	int year = number_at(moment, 0, 4) - (month < 3);
+	long long days = 365LL * year + year / 4 - year / 100 + year / 400 +
+	    (153 * ((month + 9) % 12) + 2) / 5 + number_at(moment, 8, 2);
+	int offset = *zone == 'Z'
+	    ? 0
+	    : number_at(zone, 1, 2) * 60 + number_at(zone, 4, 2);
+
+	return (days * 24 + number_at(moment, 11, 2)) * 60 +
+	    number_at(moment, 14, 2) + (*zone == '-' ? offset : -offset);
+}
+
+bool
+moment_is_before(const char *first, const char *second)
+{
+	long long minutes = minutes_of(first) - minutes_of(second);
+
+	return minutes < 0 ||
+	    (minutes == 0 &&
+		strtod(first + 17, NULL) < strtod(second + 17, NULL));
 }
 
 bool

@@ -19,6 +19,10 @@ enum moment_edge { MOMENT_BEGIN, MOMENT_END };
 bool moment_parse(
     const char *text, enum moment_edge edge, char out[MOMENT_BYTES]);
 
+/* True when the first comes before the second; both as moment_parse() wrote
+ * them. */
+bool moment_is_before(const char *first, const char *second);
+
 /* Writes PostgreSQL's "2026-11-21 09:37:10.123+00" as RFC 3339, with the
  * fraction it has or, when `is_exact`, with six digits.  False when it is
  * something else (infinity, before Christ, another time zone). */

@@ -21,6 +21,8 @@ struct taking {
 	struct request *rq;
 	const struct parameter *table;
 	struct parameter_values *values;
+	const char *from; /* the beginning of a range, and its name */
+	const char *from_name;
 };
 
 static bool
@@ -91,6 +93,13 @@ take_time(struct taking *taking, const struct parameter *parameter,
 		    "a date that exists (2026-11-21) or an RFC 3339 time "
 		    "(2026-11-21T09:37:10Z)");
 	add_value(taking, moment);
+	if (parameter->kind == PARAMETER_UNTIL && taking->from != NULL &&
+	    !moment_is_before(taking->from, moment))
+		return parameter_refuse(taking->rq, taking->from_name,
+		    arena_printf(taking->rq->arena, "before the end of %s",
+			parameter->name));
+	taking->from = moment;
+	taking->from_name = parameter->name;
 	return true;
 }
 
@@ -244,7 +253,7 @@ bool
 parameter_take(struct request *rq, const struct parameter *table,
     struct parameter_values *values)
 {
-	struct taking taking = { rq, table, values };
+	struct taking taking = { .rq = rq, .table = table, .values = values };
 	const struct parameter *parameter = table;
 	struct query query;
 

@@ -14,7 +14,8 @@ enum parameter_kind {
 	PARAMETER_INT,
 	PARAMETER_TIME,  /* RFC 3339 time, or a date: its beginning in UTC */
 	PARAMETER_UNTIL, /* the same, but a date is its end in UTC; the database
-	                    compares with < */
+	                    compares with <.  Behind a TIME in its table it ends
+	                    what that one begins, and must be later */
 	PARAMETER_ENUM,  /* one of `allowed`, separated by spaces */
 	PARAMETER_AFTER, /* the cursor: two SQL values, a time and an id */
 	PARAMETER_AFTER_ID, /* the cursor of a list that goes by its id alone */

@@ -253,13 +253,21 @@ def test_what_is_allowed_is_answered(stack, path, name):
     answered()
 
 
+def in_order(values):
+    """A range that ends behind its beginning: with a whole day."""
+    if {"date_from", "date_to"} <= set(values):
+        first, last = sorted([values["date_from"], values["date_to"]])
+        return values | {"date_from": first, "date_to": last[:10]}
+    return values
+
+
 @pytest.mark.parametrize("path", LISTS)
 def test_any_filters_together(stack, path):
     filters = {one["name"]: valid(one["schema"]) for one in parameters_of(path)
                if one["name"] not in ("format", "after", "offset")}
 
     @BOUNDED
-    @given(st.fixed_dictionaries({}, optional=filters))
+    @given(st.fixed_dictionaries({}, optional=filters).map(in_order))
     def answered(values):
         got = ask(stack, path, encoded(values))
         assert got.status_code == 200, (values, got)

@@ -434,6 +434,24 @@ def test_dates_that_do_not_exist(client, name, value):
     assert name in str(error["errors"]) + error["message"]
 
 
+@pytest.mark.parametrize("path", ["/db/shipments", "/db/events", "/db/webhooks",
+                                  "/db/batch-operations", "/db/user-activity"])
+@pytest.mark.parametrize("first,last,is_range", [
+    ("2026-11-02", "2026-11-01", False),
+    ("2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z", False),
+    ("2026-11-01T00:00:00-01:00", "2026-11-01T00:30:00Z", False),
+    ("2026-11-01", "2026-11-01", True),
+    ("2026-11-01T00:00:00%2B01:00", "2026-11-01T00:00:00Z", True)])
+def test_a_range_ends_behind_its_beginning(client, path, first, last,
+                                           is_range):
+    got = client.get(f"{path}?date_to={last}&date_from={first}")
+    assert got.status_code == (200 if is_range else 400), got.text
+    if not is_range:
+        error = assert_error(got, 400, "PARAMETER.INVALID", easypost=False)
+        assert [one["field"] for one in error["errors"]] == ["date_from"]
+        assert "date_to" in error["message"]
+
+
 @pytest.mark.parametrize("value", ["%00", "%ff", "%C3", "%zz", "%", "%2"])
 def test_values_that_are_no_text(stack, value):
     """As they stand: a usual client would mend a lonely percent sign."""

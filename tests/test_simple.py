@@ -690,6 +690,8 @@ def test_a_body_of_a_megabyte(client):
     ("/shipments?after=shp_1&before_id=shp_2", "after"),
     ("/shipments?start_datetime=yesterday", "start_datetime"),
     ("/shipments?end_datetime=2026-02-30", "end_datetime"),
+    ("/shipments?end_datetime=2026-02-01&start_datetime=2026-02-02",
+     "start_datetime"),
     ("/shipments?purchased=maybe", "purchased"),
     ("/shipments?include_children=1", "include_children"),
     (f"/shipments/{ID}?x=1", "x"), ("/shipments/adr_1", "id"),

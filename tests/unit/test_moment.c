@@ -93,6 +93,27 @@ writes_what_postgresql_says(void **state)
 	assert_false(moment_format("", false, out));
 }
 
+static void
+orders_what_it_wrote(void **state)
+{
+	static const char *const order[] = { "0001-01-01T00:00:00Z",
+		"1999-12-31T23:59:59.5Z", "1999-12-31T24:00:00Z",
+		"2000-01-01T00:00:00.000001Z", "2000-02-28T24:00:00Z",
+		"2000-02-29T00:00:01Z", "2000-03-01T00:00:00+00:01",
+		"2000-03-01T00:00:00Z", "2026-11-21T09:00:00+02:00",
+		"2026-11-21T07:00:00.1Z", "2026-11-21T01:30:00-05:45",
+		"9999-12-31T24:00:00Z" };
+	int count = sizeof(order) / sizeof(order[0]);
+
+	(void)state;
+	for (int i = 0; i < count; i++)
+		for (int j = 0; j < count; j++)
+			assert_int_equal(
+			    moment_is_before(order[i], order[j]), i < j);
+	assert_false(moment_is_before(
+	    "2026-11-21T09:00:00+02:00", "2026-11-21T07:00:00.0Z"));
+}
+
 int
 main(void)
 {
@@ -100,6 +121,7 @@ main(void)
 		cmocka_unit_test(reads_what_exists),
 		cmocka_unit_test(refuses_what_does_not),
 		cmocka_unit_test(writes_what_postgresql_says),
+		cmocka_unit_test(orders_what_it_wrote),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
