@@ -25,13 +25,39 @@ outside(const json_t *value)
 	return (const struct json *)value;
 }
 
-/* How deep a text is nested, and how many values it holds at most: each bracket
- * and comma may be followed by one. */
+/* How deep a text is nested, how many values it holds at most (each bracket and
+ * comma may be followed by one), and whether a number of it is too long. */
 struct extent {
 	int depth;
 	int depth_max;
 	size_t values;
+	bool has_long_number;
 };
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* How many bytes the number has that begins here. */
+static size_t
+measure_number(struct extent *extent, const char *text, size_t bytes)
+{
+	size_t length = 0;
+	size_t exponent = 0; /* its digits */
+	bool is_exponent = false;
+
+	for (; length < bytes &&
+	     (is_digit(text[length]) || strchr("+-.eE", text[length]) != NULL);
+	     length++) {
+		is_exponent |= text[length] == 'e' || text[length] == 'E';
+		exponent += is_exponent && is_digit(text[length]);
+	}
+	if (length > JSON_NUMBER_MAX || exponent > JSON_EXPONENT_DIGITS)
+		extent->has_long_number = true;
+	return length;
+}
 
 static void
 measure_byte(struct extent *extent, char byte)
@@ -57,6 +83,8 @@ measure(const char *text, size_t bytes)
 			i++;
 		else if (text[i] == '"')
 			is_string = !is_string;
+		else if (!is_string && is_digit(text[i]))
+			i += measure_number(&extent, text + i, bytes - i) - 1;
 		else if (!is_string)
 			measure_byte(&extent, text[i]);
 	}
@@ -77,6 +105,11 @@ is_bounded(const char *text, size_t bytes, char problem[JSON_PROBLEM_MAX])
 	else if (extent.values > JSON_VALUES_MAX)
 		(void)snprintf(problem, JSON_PROBLEM_MAX,
 		    "The body holds more than %d values.", JSON_VALUES_MAX);
+	else if (extent.has_long_number)
+		(void)snprintf(problem, JSON_PROBLEM_MAX,
+		    "The body holds a number of more than %d characters, or an "
+		    "exponent of more than %d digits.",
+		    JSON_NUMBER_MAX, JSON_EXPONENT_DIGITS);
 	else
 		return true;
 	return false;
@@ -94,7 +127,10 @@ json_read(const char *text, size_t bytes, char problem[JSON_PROBLEM_MAX])
 	/* jansson's own words may quote the body. */
 	if (value == NULL)
 		(void)snprintf(problem, JSON_PROBLEM_MAX,
-		    "The body is not valid JSON (line %d, column %d).",
+		    "%s (line %d, column %d).",
+		    json_error_code(&error) == json_error_numeric_overflow
+			? "The body holds a number that is too large"
+			: "The body is not valid JSON",
 		    error.line, error.column);
 	return (struct json *)value;
 }

@@ -2,8 +2,10 @@
  * JSON from outside, looked into (RFC 8259).
  *
  * The only file that includes jansson.  Strict: UTF-8 only, no \u0000, no
- * duplicate names, no NaN, nothing behind the end, no deeper than
- * JSON_DEPTH_MAX and no more values than JSON_VALUES_MAX.  Bodies that are only passed on are never read with it.
+ * duplicate names, no NaN, no number that a double, 64 bits for a whole one, or
+ * the database cannot hold, nothing behind the end, no deeper than JSON_DEPTH_MAX
+ * and no more values than JSON_VALUES_MAX.  Bodies that are only passed on are
+ * never read with it.
  */
 #ifndef WAYBILL_JSON_H
 #define WAYBILL_JSON_H
@@ -14,6 +16,10 @@
 enum {
 	JSON_DEPTH_MAX = 64,
 	JSON_VALUES_MAX = 250000, /* each takes some hundred bytes while read */
+	/* PostgreSQL keeps 16383 decimals of a number, and refuses more: with
+	 * these bounds there are 1999 at most. */
+	JSON_NUMBER_MAX = 1000, /* bytes */
+	JSON_EXPONENT_DIGITS = 3,
 	JSON_PROBLEM_MAX = 160,
 };
 

@@ -391,6 +391,17 @@ def test_patches_at_once_all_count(client):
     assert shown["extra_metadata"] == {f"k{n}": n for n in range(8)}
 
 
+@pytest.mark.parametrize("number", [
+    "1e-30000", "1." + "0" * 17000 + "1", "1e400", "12345678901234567890"])
+@pytest.mark.parametrize("body", ['{"reference":"r","weight":%s}',
+                                  '{"reference":"r","extra_metadata":{"a":%s}}'])
+def test_numbers_that_nothing_can_hold(client, body, number):
+    error = assert_error(client.post(
+        "/db/shipments", data=body % number,
+        headers={"Content-Type": "application/json"}), 400, "BODY.MALFORMED")
+    assert "number" in error["message"]
+
+
 def test_a_deleted_shipment_is_gone_for_everybody(client):
     own = made(post(client, full()))
     data = made(delete(client, own["id"]), 200)
