@@ -271,7 +271,8 @@ method_bit(const char *name)
 	return 0;
 }
 
-/* The first line of path and method; else the first of the path; else NULL. */
+/* The line of the path's pattern, which is the first that fits it, and the method;
+ * else the first of that pattern; else NULL. */
 static const struct route *
 find_route(const struct request *rq, struct pattern_argument *argument)
 {
@@ -281,27 +282,27 @@ find_route(const struct request *rq, struct pattern_argument *argument)
 	for (int i = 0; i < ROUTES; i++) {
 		const struct route *route = &routes[i];
 		bool is_fit = (route->methods & method) != 0;
-		struct pattern_argument matched;
+		bool is_here = found == NULL
+		    ? pattern_match(route->pattern, rq->path, argument)
+		    : strcmp(route->pattern, found->pattern) == 0;
 
-		if ((found != NULL && !is_fit) ||
-		    !pattern_match(route->pattern, rq->path, &matched))
+		if (!is_here || (found != NULL && !is_fit))
 			continue;
 		found = route;
-		*argument = matched;
 		if (is_fit)
 			break;
 	}
 	return found;
 }
 
-/* The methods of all lines with the path. */
+/* The methods of all lines with the pattern. */
 static int
-methods_of(const char *path)
+methods_of(const char *pattern)
 {
 	int methods_found = 0;
 
 	for (int i = 0; i < ROUTES; i++)
-		if (pattern_match(routes[i].pattern, path, NULL))
+		if (strcmp(routes[i].pattern, pattern) == 0)
 			methods_found |= routes[i].methods;
 	return methods_found;
 }
@@ -329,7 +330,7 @@ refuse_method(struct request *rq)
 	char message[128];
 	const struct request_header allow = { "Allow", allowed };
 
-	list_methods(methods_of(rq->path), allowed);
+	list_methods(methods_of(rq->route), allowed);
 	(void)snprintf(message, sizeof(message),
 	    "This method is not allowed here; allowed: %s.", allowed);
 	response_refuse_with(rq,

@@ -759,6 +759,13 @@ def test_other_methods_are_named(client):
     assert client("PUT", "/rates").headers["Allow"] == "POST"
 
 
+@pytest.mark.parametrize("path", ["/shipments/buy", "/shipments/batch-track"])
+def test_a_route_of_its_own_is_no_shipments_id(client, path):
+    answer = client.get(path)
+    assert_error(answer, 405, "METHOD.NOT_ALLOWED", easypost=False)
+    assert answer.headers["Allow"] == "POST"
+
+
 # --- tracking --------------------------------------------------------------------------
 
 
