@@ -10,6 +10,7 @@
 #include "fcgi/row.h"
 #include "shared/clock.h"
 #include "shared/hmac.h"
+#include "shared/json.h"
 #include "shared/log.h"
 
 #include <stdio.h>
@@ -122,6 +123,20 @@ refuse_without_database(struct request *rq)
 	    "nothing was sent to EasyPost.");
 }
 
+/* Where what was made is: with 201 it is a shipment.  NULL: nothing was. */
+static const char *
+location_of(const struct outcome *outcome)
+{
+	size_t bytes = 0;
+	const char *id =
+	    json_raw(outcome->answer, strlen(outcome->answer), "id", &bytes);
+
+	if (strcmp(outcome->status, "201") != 0 || id == NULL || bytes < 2)
+		return NULL;
+	return arena_printf(outcome->rq->arena, "/shipments/%.*s",
+	    (int)bytes - 2, id + 1); /* without its quotes */
+}
+
 /* Answers all but "new" and "in_doubt". */
 static void
 answer_outcome(struct request *rq, const struct outcome *outcome)
@@ -133,6 +148,7 @@ answer_outcome(struct request *rq, const struct outcome *outcome)
 			.status = (int)strtol(outcome->status, NULL, 10),
 			.data = outcome->answer,
 			.bytes = strlen(outcome->answer),
+			.location = location_of(outcome),
 			.is_replayed = true });
 	else if (strcmp(outcome->word, "other") == 0)
 		response_refuse(rq, 422, "IDEMPOTENCY.MISMATCH",

@@ -918,6 +918,7 @@ def test_the_same_request_again_has_the_same_answer(client, sim, db):
         again = client.post("/shipments/buy", document=draft, headers=headers)
         assert (again.status_code, again.content) == (201, first.content)
         assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.headers["Location"] == first.headers["Location"]
     assert len(sim.calls()) == before
     assert claim_of(db, headers) == ("done", 201)
     path, key = f"/shipments/{bought['id']}/refund", keyed()
