@@ -27,7 +27,7 @@ etag_matches(const char *if_none_match, const char *etag)
 		return false;
 	at += strspn(at, " \t");
 	if (*at == '*')
-		return true;
+		return at[1 + strspn(at + 1, " \t")] == '\0';
 	while (*at != '\0') {
 		const char *end;
 
