@@ -22,8 +22,9 @@ STARTS = re.compile(r"^\d{4}-\d\d-\d\d ", re.M)
 OURS = re.compile(r"^[^\n]* waybill waybill-(?!jobs)\S* ")
 STATEMENT = re.compile(r" LOG:  execute (\S+): (.*)", re.S)
 PARAMETER = re.compile(r"\$(\d+) = (?:'((?:[^']|'')*)'|(NULL))")
-# Asked about a key at most once a second and worker: no part of a path.
-KEY_LOOKUP = "api.find_key"
+# Asked about a key at most once a second and worker, about a large total once in
+# ten: no part of a path.
+SELDOM = ("api.find_key", "explain (format json)")
 
 
 class Statements:
@@ -58,16 +59,18 @@ class Statements:
         entries = [entry for entry in (
             text[a:b].strip() for a, b in zip(places, places[1:]))
             if OURS.match(entry)]
-        found = []
+        found, wants_values = [], False
         for entry in entries:
             statement = STATEMENT.search(entry)
-            if statement and KEY_LOOKUP not in entry:
+            if statement and not any(one in entry for one in SELDOM):
                 found.append([statement[2].replace("\n\t", "\n"), [],
                               statement[1] != "<unnamed>"])
-            elif "DETAIL:  parameters:" in entry and found:
-                values = [None if null else value.replace("''", "'")
-                          for _, value, null in PARAMETER.findall(entry)]
-                found[-1][1] = found[-1][1] or values
+                wants_values = True
+            elif statement:
+                wants_values = False
+            elif "DETAIL:  parameters:" in entry and wants_values:
+                found[-1][1] = [None if null else value.replace("''", "'")
+                                for _, value, null in PARAMETER.findall(entry)]
         return found
 
 

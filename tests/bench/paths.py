@@ -92,7 +92,7 @@ class Paths:
             "by_easypost_id": [f"/db/shipments/{one[2]}"
                                for one in self.samples],
             "list": [f"/db/shipments?limit=50&carrier={one[3]}"
-                     f"&date_to={one[4]}" for one in self.samples],
+                     f"&after={one[4]}_{one[0]}" for one in self.samples],
             "cached": [first], "not_modified": [first],
             "hello": ["/livez"], "return_200": [RETURN],
         }
