@@ -88,14 +88,12 @@ add_headers(struct upstream *call)
 }
 
 static bool
-is_relayed_down(const struct upstream *call, const char *name)
+is_relayed_down(const char *name)
 {
 	for (size_t i = 0; i < sizeof(relayed_down) / sizeof(relayed_down[0]);
 	     i++)
 		if (strcasecmp(name, relayed_down[i]) == 0)
 			return true;
-	if (strcasecmp(name, "Content-Encoding") == 0)
-		return call->answer->has_content_encoding;
 	return strncasecmp(name, "X-EP-", 5) == 0;
 }
 
@@ -120,7 +118,7 @@ choose_headers(const struct upstream *call, struct request_header *down)
 		/* With its colon, space and line end. */
 		size_t bytes = strlen(header->name) + strlen(header->value) + 4;
 
-		if (!is_relayed_down(call, header->name) || bytes > left)
+		if (!is_relayed_down(header->name) || bytes > left)
 			continue;
 		left -= bytes;
 		down[count++] =

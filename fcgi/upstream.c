@@ -54,7 +54,7 @@ kept_answer(void)
 	static bool is_made;
 
 	if (!is_made)
-		easypost_answer_init(&answer);
+		reply_init(&answer);
 	is_made = true;
 	return &answer;
 }
@@ -231,5 +231,5 @@ upstream_end(struct upstream *call)
 		record_read(call->rq, &record);
 	}
 	/* It may be as large as ten workers, and this one be idle for long. */
-	easypost_answer_reset(call->answer);
+	reply_reset(call->answer);
 }

@@ -19,13 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
 	CONNECT_MAX_MS = 10000,
-	HEADER_TEXT_MAX = 64 * 1024,
-	HEADER_LINE_MAX = 16 * 1024,
-	BODY_KEPT_BYTES = 256 * 1024, /* by an answer that waits for its next */
+	REQUEST_LINE_MAX = 64 * 1024,
 	POLL_MS = 1000,
 };
 
@@ -48,7 +45,6 @@ struct exchange {
 	size_t body_bytes;
 	size_t body_given;
 	bool is_too_large;
-	bool is_header_complete; /* what follows are trailers: not for us */
 	struct curl_slist *headers;
 	int64_t started_us;
 };
@@ -137,86 +133,13 @@ take_body(char *data, size_t size, size_t count, void *context)
 	return 0;
 }
 
-/* One line of the header, kept as "name\0value\0"; one that is too long or has
- * no room is left out: an answer is worth more than all of its headers. */
-static void
-keep_header(struct easypost_answer *answer, const char *line, size_t bytes)
-{
-	const char *colon = memchr(line, ':', bytes);
-	const char *end = line + bytes;
-	const char *value = colon == NULL ? end : colon + 1;
-	size_t needed = bytes + 2;
-
-	if (needed > HEADER_LINE_MAX ||
-	    needed > HEADER_TEXT_MAX - answer->header_text.len)
-		return;
-	while (end > value && strchr(" \t\r\n", end[-1]) != NULL)
-		end--;
-	while (value < end && (*value == ' ' || *value == '\t'))
-		value++;
-	if (colon == NULL || colon == line || *line == ' ' || *line == '\t' ||
-	    memchr(line, '\0', bytes) != NULL ||
-	    answer->header_count == EASYPOST_HEADERS_MAX ||
-	    buf_room(&answer->header_text, needed) == NULL)
-		return;
-	/* There is room for all four. */
-	(void)buf_add(&answer->header_text, line, (size_t)(colon - line));
-	(void)buf_add_byte(&answer->header_text, '\0');
-	(void)buf_add(&answer->header_text, value, (size_t)(end - value));
-	(void)buf_add_byte(&answer->header_text, '\0');
-	answer->header_count++;
-}
-
-/* "HTTP/1.1 200 OK": libcurl has checked its form. */
-static int
-read_status(const char *line, size_t bytes)
-{
-	const char *at = memchr(line, ' ', bytes);
-	int status = 0;
-
-	if (at == NULL)
-		return 0;
-	for (at++; at < line + bytes && *at >= '0' && *at <= '9'; at++)
-		status = status < 100 ? status * 10 + (*at - '0') : 0;
-	return status;
-}
-
-/* A status line begins a header; those of 1xx answers are followed by another,
- * which takes their place. */
 static size_t
 take_header(char *line, size_t size, size_t count, void *context)
 {
 	struct exchange *exchange = context;
-	struct easypost_answer *answer = exchange->answer;
-	size_t bytes = size * count;
 
-	if (exchange->is_header_complete)
-		return bytes;
-	if (bytes > 9 && strncmp(line, "HTTP/", 5) == 0) {
-		buf_reset(&answer->header_text, HEADER_TEXT_MAX);
-		answer->header_count = 0;
-		answer->status = read_status(line, bytes);
-		return bytes;
-	}
-	if (bytes <= 2 && (*line == '\r' || *line == '\n'))
-		exchange->is_header_complete = answer->status >= 200;
-	else
-		keep_header(answer, line, bytes);
-	return bytes;
-}
-
-/* The text may have moved while it grew; now it stands still. */
-static void
-point_at_headers(struct easypost_answer *answer)
-{
-	const char *at = answer->header_text.data;
-
-	for (int i = 0; i < answer->header_count; i++) {
-		answer->headers[i].name = at;
-		at += strlen(at) + 1;
-		answer->headers[i].value = at;
-		at += strlen(at) + 1;
-	}
+	reply_take_line(exchange->answer, line, size * count);
+	return size * count;
 }
 
 static bool
@@ -255,7 +178,7 @@ list_headers(const struct easypost_request *request)
 		const struct easypost_header *header = &request->headers[i];
 		struct buf line;
 
-		buf_init(&line, HEADER_TEXT_MAX);
+		buf_init(&line, REQUEST_LINE_MAX);
 		/* libcurl writes a header without a value as "Name;". */
 		if (!buf_addf(&line, "%s%s%s", header->name,
 			*header->value == '\0' ? ";" : ": ", header->value))
@@ -367,7 +290,7 @@ exchange_begin(struct easypost *easypost, CURL *curl,
 		.body = request->body,
 		.body_bytes = request->has_body ? request->body_bytes : 0,
 		.started_us = clock_us() };
-	easypost_answer_reset(answer);
+	reply_reset(answer);
 	/* To libcurl no time at all means all the time in the world. */
 	if (left_ms == 0 || !is_sound(request)) {
 		(void)snprintf(easypost->error, sizeof(easypost->error), "%s",
@@ -394,8 +317,8 @@ exchange_end(struct easypost *easypost, CURL *curl, CURLcode code,
 		(void)snprintf(easypost->error, sizeof(easypost->error), "%s",
 		    curl_easy_strerror(code)); /* fits */
 	if (result != EASYPOST_ANSWERED)
-		easypost_answer_reset(exchange->answer);
-	point_at_headers(exchange->answer);
+		reply_reset(exchange->answer);
+	reply_finish(exchange->answer);
 	return result;
 }
 
@@ -459,7 +382,7 @@ take(struct crowd *crowd, struct lane *lane, enum easypost_result result)
 	tell_observer(crowd->easypost, result, &lane->exchange);
 	if (!many->take(many->context, lane->index, result, &lane->answer))
 		crowd->is_stopped = true;
-	easypost_answer_reset(&lane->answer);
+	reply_reset(&lane->answer);
 }
 
 /* Begins the next call in a free lane. */
@@ -471,7 +394,7 @@ enter(struct crowd *crowd, struct lane *lane)
 
 	if (lane->curl == NULL) {
 		lane->curl = curl_easy_init();
-		easypost_answer_init(&lane->answer);
+		reply_init(&lane->answer);
 		buf_init(&lane->answer.body, EASYPOST_LANE_ANSWER_MAX);
 	}
 	if (lane->curl == NULL)
@@ -590,32 +513,6 @@ easypost_new(const char *base, const char *ca_file)
 		CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
 		log_fatal("easypost.new", "libcurl cannot begin");
 	return easypost;
-}
-
-void
-easypost_answer_init(struct easypost_answer *answer)
-{
-	memset(answer, 0, sizeof(*answer));
-	buf_init(&answer->body, EASYPOST_ANSWER_MAX);
-	buf_init(&answer->header_text, HEADER_TEXT_MAX);
-}
-
-void
-easypost_answer_reset(struct easypost_answer *answer)
-{
-	answer->status = 0;
-	answer->header_count = 0;
-	buf_reset(&answer->body, BODY_KEPT_BYTES);
-	buf_reset(&answer->header_text, HEADER_TEXT_MAX);
-}
-
-const char *
-easypost_header(const struct easypost_answer *answer, const char *name)
-{
-	for (int i = 0; i < answer->header_count; i++)
-		if (strcasecmp(answer->headers[i].name, name) == 0)
-			return answer->headers[i].value;
-	return NULL;
 }
 
 const char *

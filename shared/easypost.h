@@ -10,23 +10,13 @@
 #ifndef WAYBILL_EASYPOST_H
 #define WAYBILL_EASYPOST_H
 
-#include "shared/buf.h"
+#include "shared/reply.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct easypost;
-
-enum {
-	EASYPOST_HEADERS_MAX = 128,             /* more are left out */
-	EASYPOST_ANSWER_MAX = 32 * 1024 * 1024, /* a label file is about 1 MB */
-};
-
-struct easypost_header {
-	const char *name;
-	const char *value;
-};
 
 struct easypost_request {
 	const char *method;
@@ -50,25 +40,8 @@ enum easypost_result {
 	EASYPOST_TOO_LARGE,   /* the answer passes EASYPOST_ANSWER_MAX */
 };
 
-/* Belongs to the caller, who keeps it for the next call. */
-struct easypost_answer {
-	int status;
-	struct buf body;        /* decoded: never compressed */
-	struct buf header_text; /* what the headers below point into */
-	struct easypost_header headers[EASYPOST_HEADERS_MAX];
-	int header_count;
-	bool has_content_encoding; /* of an encoding that is not ours to undo */
-};
-
 /* `base` as configured, `ca_file` "" for the system's. */
 struct easypost *easypost_new(const char *base, const char *ca_file);
-
-/* Makes it empty, once, before the first call. */
-void easypost_answer_init(struct easypost_answer *);
-
-/* Forgets the answer and gives big memory back; easypost_send() begins with it,
- * a caller that will be idle for long does it earlier. */
-void easypost_answer_reset(struct easypost_answer *);
 
 /* Sends the request and reads the whole answer; without one (any other result
  * than ANSWERED) the answer is empty. */
@@ -103,9 +76,6 @@ void easypost_send_many(struct easypost *, const struct easypost_many *);
 typedef void easypost_observer(
     void *context, enum easypost_result, int status, int64_t took_us);
 void easypost_observe(struct easypost *, easypost_observer *, void *context);
-
-/* The first header of this name (any case), or NULL. */
-const char *easypost_header(const struct easypost_answer *, const char *name);
 
 /* What went wrong last, for the log; no secrets in it. */
 const char *easypost_error(const struct easypost *);

@@ -17,7 +17,7 @@ FLOORS = {
     "shared": [
         "log buf",
         "arena clock",
-        "address envfile file hmac json kind linefile nfkd notify pause sqlstate statement",
+        "address envfile file hmac json kind linefile nfkd notify pause reply sqlstate statement",
         "setting spool",
         "conf",
         "db easypost",

@@ -12,6 +12,7 @@ GOALS = {
 }
 COLUMNS = ("per_s", "p50_ms", "p99_ms", "spread", "half_p50_ms", "half_p99_ms",
            "pgbench_per_s", "of_h", "of_lookup", "times_copy")
+ALWAYS = ("of_h", "of_lookup", "p50_ms", "p99_ms", "per_s")
 ABOUT = """# Bench
 
 What each path costs beside its parts, on one machine and in one run. Absolute
@@ -45,9 +46,12 @@ def show(figures):
 
 
 def write_json(figures, build):
+    """All figures; each path has those of ALWAYS, null where there is none."""
     path = pathlib.Path(build, "bench.json")
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1) + "\n")
+    whole = {name: {**dict.fromkeys(ALWAYS), **one} if "per_s" in one else one
+             for name, one in figures.items()}
+    path.write_text(json.dumps(whole, indent=1) + "\n")
     print(f"written to {path}")
 
 
