@@ -335,6 +335,14 @@ def test_a_strange_parcel_does_not_lose_its_shipment(through, db, fields):
     assert db.row("shipments", document["id"]) is not None
 
 
+@pytest.mark.parametrize("days", [366, 3000000, 999999999, 10 ** 12, -1, 2.5])
+def test_a_strange_promise_is_none(through, db, days):
+    document = documents.shipment(bought=True)
+    document["selected_rate"].update(delivery_days=days, delivery_date=None)
+    through(document)
+    assert db.row("shipments", document["id"])["promised_at"] is None
+
+
 @pytest.mark.parametrize("country", [None, "", "us", "USA", "United States"])
 def test_a_strange_country_does_not_lose_its_shipment(through, db, country):
     document = documents.shipment(

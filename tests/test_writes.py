@@ -145,6 +145,8 @@ BAD_FIELDS = [
     ("created_at", "2023-02-28T01:02:03 02:00", "RFC 3339"),
     ("created_at", "9999-01-01", "1970 and tomorrow"),
     ("created_at", "1969-12-31", "1970 and tomorrow"),
+    ("purchased_at", "9999-12-30", "1970 and tomorrow"),
+    ("purchased_at", "0001-01-01", "1970 and tomorrow"),
     ("delivery_date", 1700000000, "RFC 3339"),
     ("delivery_date", "9999-12-31T23:59:59-15:00", "RFC 3339"),
     ("delivery_date", "9999-12-31T23:59:59.9999999Z", "RFC 3339"),
@@ -378,7 +380,11 @@ def test_a_patch_may_not_end_in_a_contradiction(client):
             ({"created_at": "2024-01-01"}, ("created_at", "not yours")),
             ({"parcel": None}, ("parcel", "not yours")),
             ({"extra_metadata": {"x": "y" * 70000}},
-             ("extra_metadata", "64 KiB"))):
+             ("extra_metadata", "64 KiB")),
+            ({"purchased_at": "9999-12-30"},
+             ("purchased_at", "1970 and tomorrow")),
+            ({"delivered_at": "1969-12-31"},
+             ("delivered_at", "1970 and tomorrow"))):
         refused(patch(client, own, document), problem)
 
 

@@ -47,8 +47,8 @@ begin
     currency := coalesce(waybill.to_currency(v_rate ->> 'currency'), currency);
     delivery_days := waybill.to_count(v_rate ->> 'delivery_days');
     delivery_date := waybill.to_time(v_rate ->> 'delivery_date');
-    promised_at := coalesce(delivery_date,
-        purchased_at + delivery_days * interval '1 day');
+    promised_at := coalesce(delivery_date, case when delivery_days <= 365
+        then purchased_at + delivery_days * interval '1 day' end);
 end
 $$;
 revoke all on function waybill.shipment_columns(jsonb, text, timestamptz)

@@ -16,8 +16,10 @@ begin
             where waybill.find_address(i.doc ->> a.name) is null
                 and i.doc ->> a.name is not null
             union all
-            select 'created_at', 'must lie between 1970 and tomorrow.'
-            where (i.doc ->> 'created_at')::timestamptz
+            select t.name, 'must lie between 1970 and tomorrow.'
+            from unnest(array['created_at', 'purchased_at', 'delivered_at'])
+                as t (name)
+            where (i.doc ->> t.name)::timestamptz
                 not between 'epoch' and now() + interval '1 day'
             union all
             select 'extra_metadata', 'may have 64 KiB at most.'

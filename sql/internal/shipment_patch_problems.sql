@@ -3,7 +3,7 @@ create or replace function waybill.shipment_patch_problems(
     p_old waybill.shipments, p_new waybill.shipments, p_patch jsonb)
 returns table (status integer, field text, problem text)
 language plpgsql
-immutable
+stable
 as $$
 begin
     return query
@@ -22,6 +22,11 @@ begin
         where p_old.easypost_id is null
             and p_new.delivered_at is not null
             and p_new.status <> 'delivered'
+        union all
+        select 422, t.name, 'must lie between 1970 and tomorrow.'
+        from unnest(array['purchased_at', 'delivered_at']) as t (name)
+        where (p_patch ->> t.name)::timestamptz
+            not between 'epoch' and now() + interval '1 day'
         union all
         select 422, 'extra_metadata', 'may have 64 KiB at most.'
         where octet_length(p_new.extra_metadata::text) > 65536
