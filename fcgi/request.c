@@ -13,6 +13,7 @@
 #include "fcgi/request.h"
 
 #include "fcgi/mask.h"
+#include "fcgi/params.h"
 #include "fcgi/phrase.h"
 #include "shared/clock.h"
 #include "shared/hmac.h"
@@ -50,21 +51,6 @@ struct live {
 	int64_t finished_us; /* the client had all of the answer; 0: not yet */
 	bool is_short;       /* of what accepting needs; was logged */
 	bool has_last;       /* told to stop, and looked once more */
-};
-
-/* Twice one of these means that somebody before us and we may believe
- * different things.  nginx sends Content-Type and Content-Length under both
- * of their names. */
-static const char *const single_headers[] = {
-	"HTTP_AUTHORIZATION",
-	"HTTP_IDEMPOTENCY_KEY",
-	"HTTP_X_HMAC_SIGNATURE",
-	"HTTP_X_HMAC_SIGNATURE_V2",
-	"HTTP_X_EASYPOST_HMAC_SIGNATURE",
-	"CONTENT_TYPE",
-	"CONTENT_LENGTH",
-	"HTTP_CONTENT_TYPE",
-	"HTTP_CONTENT_LENGTH",
 };
 
 struct request *
@@ -177,21 +163,6 @@ make_id(struct arena *arena)
 	return arena_copy(arena, hex, sizeof(hex));
 }
 
-static char **
-copy_params(struct arena *arena, char **params)
-{
-	size_t count = 0;
-	char **copy;
-	size_t i;
-
-	while (params[count] != NULL)
-		count++;
-	copy = arena_alloc(arena, (count + 1) * sizeof(*copy));
-	for (i = 0; i < count; i++)
-		copy[i] = arena_copy(arena, params[i], strlen(params[i]));
-	return copy;
-}
-
 /* The path alone, with one slash where there were several in a row. */
 static const char *
 make_path(struct arena *arena, const char *target, size_t bytes)
@@ -221,7 +192,7 @@ fill(struct live *live)
 	struct request *rq = &live->request;
 	size_t path_bytes;
 
-	live->params = copy_params(rq->arena, live->fcgx.envp);
+	live->params = params_copy(rq->arena, live->fcgx.envp);
 	live->finished_us = 0;
 	live->is_short = false;
 	rq->id = value_or(rq, "REQUEST_ID", "");
@@ -269,45 +240,16 @@ request_accept(struct request *rq, const volatile bool *is_stopping)
 	return true;
 }
 
-static const char *
-param_value(const char *param, const char *name)
-{
-	size_t bytes = strlen(name);
-
-	return strncmp(param, name, bytes) == 0 && param[bytes] == '='
-	    ? param + bytes + 1
-	    : NULL;
-}
-
 const char *
 request_header(const struct request *rq, const char *cgi_name)
 {
-	char **param;
-
-	for (param = rq->live->params; *param != NULL; param++) {
-		const char *value = param_value(*param, cgi_name);
-
-		if (value != NULL)
-			return value;
-	}
-	return NULL;
+	return params_value(rq->live->params, cgi_name);
 }
 
 bool
 request_has_doubled_header(const struct request *rq)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(single_headers) / sizeof(*single_headers); i++) {
-		char **param = rq->live->params;
-		int count = 0;
-
-		for (; *param != NULL; param++)
-			count += param_value(*param, single_headers[i]) != NULL;
-		if (count > 1)
-			return true;
-	}
-	return false;
+	return params_are_doubled(rq->live->params);
 }
 
 long long

@@ -23,7 +23,7 @@ FLOORS = {
         "db easypost",
     ],
     "fcgi": [
-        "base64 counters decimal etag event growth listen mask moment pattern phrase "
+        "base64 counters decimal etag event growth listen mask moment params pattern phrase "
         "pool utf8 uuid",
         "csv query rate row scoreboard target",
         "request",
