@@ -13,7 +13,7 @@ class House:
 
     def __init__(self, client, sim, name, city):
         self.mark = unique("").strip("_").lower()
-        self.reference = f"Order {self.mark}"
+        self.reference = f"Order {self.mark.capitalize()}"
         self.document = documents.shipment(bought=True,
                                            reference=self.reference)
         self.document["to_address"] |= {
