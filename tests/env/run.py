@@ -45,6 +45,8 @@ SHIPMENT = {"shipment": {
         "country": "US", "phone": "3105550100"},
     "parcel": {"length": 20.2, "width": 10.9, "height": 5, "weight": 65.9}}}
 
+CHEAPEST = {**SHIPMENT, "rate": "cheapest"}
+
 
 class Interrupted(BaseException):
     """Somebody wants us to stop."""
@@ -216,6 +218,9 @@ def explain(stack, seconds):
     say(f"  logs      {os.path.relpath(stack.log_dir)}/")
     say("\nMake a shipment, as an EasyPost client would:\n"
         f"  {curl(stack, key, '/v2/shipments', SHIPMENT)}")
+    if stack.key and keys[0][1] == "test":
+        say("Buy a label at its cheapest rate, in one call:\n"
+            f"  {curl(stack, key, '/shipments/buy', CHEAPEST)}")
     if stack.key:
         say("Read from your own database what has passed, one of it, and how "
             "all is:\n"
