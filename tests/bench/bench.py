@@ -71,6 +71,7 @@ class Bench:
         if "bulk" in wanted:
             self.scripts["bulk"] = (self.paths.bulk_script(), {})
         self.stack.psql("vacuum analyze")
+        self.paths.warm()
         return wanted
 
     def http(self, name, rate=0):
