@@ -7,10 +7,10 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = 8
-LATENCY = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)$", re.M)
+LATENCY = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s|m)$", re.M)
 RATE = re.compile(r"^Requests/sec:\s+([\d.]+)", re.M)
 BAD = re.compile(r"(Non-2xx|Socket errors).*")
-UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 def run(url, file, key, seconds, *, fresh=True, rate=0, clients=CLIENTS):
@@ -22,9 +22,9 @@ def run(url, file, key, seconds, *, fresh=True, rate=0, clients=CLIENTS):
          "1" if fresh else "0", str(rate)],
         text=True, capture_output=True, check=True)
     text = done.stdout + done.stderr
-    if BAD.search(text):
-        raise SystemExit(f"{file}: {BAD.search(text)[0]}\n{text}")
     times = {p: float(v) * UNIT_MS[u] for p, v, u in LATENCY.findall(text)}
+    if BAD.search(text) or set(times) != {"50", "99"}:
+        raise SystemExit(f"{file}: no good answers\n{text}")
     return {"per_s": float(RATE.search(text)[1]), "p50_ms": times["50"],
             "p99_ms": times["99"]}
 
