@@ -3,35 +3,55 @@
  * "136.0" stays "136.0".
  */
 #include "fcgi/answer.h"
+#include "fcgi/etag.h"
 #include "fcgi/response.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { HEADERS_MAX = 6, ERROR_MAX = 64 * 1024 };
+enum { HEADERS_MAX = 8, ERROR_MAX = 64 * 1024 };
 
 static const char before[] = "{\"status\":\"success\",\"data\":";
 static const char after[] = "}";
 
+static bool
+is_read(const struct request *rq, const struct answer *answer)
+{
+	return answer->status == 200 &&
+	    (rq->is_head || strcmp(rq->method, "GET") == 0);
+}
+
 void
 answer_send(struct request *rq, const struct answer *answer)
 {
+	struct request_header headers[HEADERS_MAX];
+	char etag[ETAG_BYTES];
 	char length[24];
-	struct request_header headers[HEADERS_MAX] = {
-		{ "Content-Type", "application/json" },
-		{ "Cache-Control", "no-store" },
-		{ "Content-Length", length },
-	};
-	int count = 3;
+	const char *keeping = "no-store";
+	int count = 0;
 
-	(void)snprintf(length, sizeof(length), "%zu",
-	    strlen(before) + answer->bytes + strlen(after));
-	if (answer->location != NULL)
-		headers[count++] =
-		    (struct request_header){ "Location", answer->location };
+	if (is_read(rq, answer)) {
+		keeping = "private, no-cache";
+		etag_make(answer->data, answer->bytes, etag);
+		headers[count++] = (struct request_header){ "ETag", etag };
+	}
+	headers[count++] = (struct request_header){ "Cache-Control", keeping };
 	if (answer->is_unrecorded)
 		headers[count++] =
 		    (struct request_header){ "X-Waybill-Recorded", "no" };
+	if (is_read(rq, answer) &&
+	    etag_matches(request_header(rq, "HTTP_IF_NONE_MATCH"), etag)) {
+		request_start_answer(rq, 304, headers, count);
+		return;
+	}
+	(void)snprintf(length, sizeof(length), "%zu",
+	    strlen(before) + answer->bytes + strlen(after));
+	headers[count++] = (struct request_header){ "Content-Length", length };
+	headers[count++] =
+	    (struct request_header){ "Content-Type", "application/json" };
+	if (answer->location != NULL)
+		headers[count++] =
+		    (struct request_header){ "Location", answer->location };
 	if (answer->is_replayed)
 		headers[count++] =
 		    (struct request_header){ "Idempotent-Replayed", "true" };

@@ -23,7 +23,7 @@ struct answer {
 };
 
 /* {"status":"success","data":DATA}; nothing in it is of this request alone, so
- * that the same data make the same bytes again. */
+ * that the same data make the same bytes again.  A read has a tag, or is 304. */
 void answer_send(struct request *, const struct answer *);
 
 /* The bytes of EasyPost's error when it has all that ours has; else NULL. */

@@ -190,6 +190,22 @@ def test_one_shipment(client, db):
     assert client("HEAD", f"/shipments/{shipment['id']}").status_code == 200
 
 
+def test_what_was_read_is_not_sent_again(client):
+    made = client.post("/shipments", document=a_draft()).json()["data"]["id"]
+    for path in (f"/shipments/{made}", "/shipments?limit=1"):
+        got = client.get(path)
+        tag = got.headers["ETag"]
+        again = client.get(path, headers={"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["ETag"].removeprefix("W/") == tag.removeprefix(
+            "W/")
+        other = client.get(path, headers={"If-None-Match": '"another"'})
+        assert (other.status_code, other.content) == (200, got.content)
+    # Its age changes: only whoever has anything at all needs nothing new.
+    got = client.get("/tracking/EZ1000000001", headers={"If-None-Match": "*"})
+    assert (got.status_code, got.content) == (304, b"")
+
+
 def test_a_list_is_walked_by_its_cursor(client):
     ids = [made(client)["id"] for _ in range(7)]
     seen, after = [], ""
