@@ -10,17 +10,16 @@
 #include "fcgi/answer.h"
 #include "fcgi/ask.h"
 #include "fcgi/claim.h"
-#include "fcgi/decimal.h"
 #include "fcgi/draft.h"
 #include "fcgi/parameter.h"
 #include "fcgi/rate.h"
 #include "fcgi/response.h"
+#include "fcgi/wish.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-	NAME_MAX_CHARACTERS = 128,
 	ID_MAX = 64,
 	BUY_MS = 15000, /* kept for the purchase: the longest took 2 s */
 	OFFERS_SHOWN = 20,
@@ -51,12 +50,6 @@ static const struct body_field together_fields[] = {
 
 static const struct draft_shape create_shape = {
 	draft_fields, beside_fields, together_fields
-};
-
-static const struct body_field rate_fields[] = {
-	{ "carrier", BODY_TEXT, true,  NAME_MAX_CHARACTERS, NULL, NULL },
-	{ "service", BODY_TEXT, true,  NAME_MAX_CHARACTERS, NULL, NULL },
-	{ NULL,      BODY_TEXT, false, 0,                   NULL, NULL },
 };
 
 static const struct body_field refund_fields[] = {
@@ -104,59 +97,6 @@ static const struct action action_refund = { "refund", is_refunded };
 /*
  * What the client wants.
  */
-
-/* "cheapest", an id, {"id"} or {"carrier","service"}. */
-static void
-take_rate(struct purchase *purchase, struct body_check *check,
-    const struct json *rate, bool may_be_id)
-{
-	struct rate_wish *wish = &purchase->wish;
-	const char *text = json_text(rate);
-	const char *id =
-	    text != NULL ? text : json_text(json_member(rate, "id"));
-
-	if (may_be_id && body_is_id(id, "rate_")) {
-		wish->id = id;
-	} else if (json_kind(rate) == JSON_KIND_OBJECT &&
-	    json_kind(json_member(rate, "id")) == JSON_KIND_NONE) {
-		body_look(check, rate, "rate", rate_fields);
-		wish->carrier = json_text(json_member(rate, "carrier"));
-		wish->service = json_text(json_member(rate, "service"));
-	} else if (json_kind(rate) != JSON_KIND_NONE &&
-	    json_kind(rate) != JSON_KIND_NULL &&
-	    (text == NULL || strcmp(text, "cheapest") != 0)) {
-		body_flaw(check, "rate",
-		    may_be_id ? "must be \"cheapest\", a rate's id (rate_...), "
-				"or an object of carrier and service."
-			      : "must be \"cheapest\" or an object of carrier "
-				"and service: the shipment's rates do not "
-				"exist yet.");
-	}
-}
-
-/* As it was written: a number of JSON, too, is compared as text. */
-static void
-take_max_price(struct purchase *purchase, struct body_check *check,
-    const struct json *body)
-{
-	struct request *rq = purchase->rq;
-	const struct json *price = json_member(body, "max_price");
-	const char *text = json_text(price);
-	size_t bytes = 0;
-	const char *raw =
-	    json_raw(rq->body.data, rq->body.len, "max_price", &bytes);
-
-	if (json_kind(price) == JSON_KIND_NUMBER)
-		text = arena_copy(rq->arena, raw, bytes);
-	if (text == NULL)
-		return;
-	if (decimal_is_valid(text))
-		purchase->wish.max_price = text;
-	else if (json_kind(price) == JSON_KIND_NUMBER &&
-	    json_number(price) >= 0) /* else it was named already */
-		body_flaw(check, "max_price",
-		    "must be written without sign and exponent.");
-}
 
 /* Appends ,"name":value with the value's bytes, if there is one. */
 static void
@@ -526,8 +466,7 @@ purchase_create(struct request *rq, const void *unused)
 		return;
 	buf_init(&purchase.sent, DRAFT_SENT_MAX);
 	draft_look(check, body, &create_shape);
-	take_rate(&purchase, check, json_member(body, "rate"), false);
-	take_max_price(&purchase, check, body);
+	purchase.wish = wish_read(rq, check, body, false);
 	if (body_is_good(rq, check))
 		create_and_buy(&purchase, body);
 	buf_free(&purchase.sent);
@@ -568,8 +507,7 @@ purchase_buy(struct request *rq, const void *unused)
 		return;
 	buf_init(&purchase.sent, BUY_BODY_MAX);
 	body_look(check, body, "", buy_fields);
-	take_rate(&purchase, check, json_member(body, "rate"), true);
-	take_max_price(&purchase, check, body);
+	purchase.wish = wish_read(rq, check, body, true);
 	if (body_is_good(rq, check))
 		buy(&purchase, body);
 	buf_free(&purchase.sent);

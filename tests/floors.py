@@ -30,7 +30,7 @@ FLOORS = {
         "activity response",
         "fields guard parameter record",
         "answer body form upstream where",
-        "ask claim draft list",
+        "ask claim draft list wish",
         "total",
         "export",
         "bulk health metrics proxy purchase read simple track tracking webhook write",
