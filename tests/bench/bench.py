@@ -282,7 +282,7 @@ def options_of(words):
     parser.add_argument("--keep", metavar="DIR",
                         help="where the cluster stays for another run")
     parser.add_argument("--page", action="store_true",
-                        help="write docs/bench.md")
+                        help="write docs/bench.md, or docs/bench-lean.md")
     parser.add_argument("--build", default="build")
     return parser.parse_args(words)
 
@@ -332,7 +332,7 @@ def main():
     report.write_json(figures, options.build)
     if options.page:
         report.write_page(figures, POSTGRES, version, options.rows,
-                          " ".join(sys.argv[3:]))
+                          " ".join(sys.argv[3:]), is_lean=options.lean)
 
 
 if __name__ == "__main__":

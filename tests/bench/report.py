@@ -55,7 +55,7 @@ def write_json(figures, build):
     print(f"written to {path}")
 
 
-def write_page(figures, settings, version, rows, flags):
+def write_page(figures, settings, version, rows, flags, *, is_lean):
     goals = {path: f"{of_h or '-'} / {of_lookup}"
              for path, (of_h, of_lookup) in GOALS.items()}
     lines = ["| path | " + " | ".join(COLUMNS) + " | goal: of_h / of_lookup |",
@@ -70,9 +70,9 @@ def write_page(figures, settings, version, rows, flags):
     machine = (f"Machine: {os.cpu_count()} cores, which carry the load, nginx, "
                f"the workers and PostgreSQL {version}, fsync on ("
                + ", ".join(f"{k} {v}" for k, v in settings.items())
-               + f"); {rows} shipments.\n\n"
+               + f"); {rows} {'lean ' if is_lean else ''}shipments.\n\n"
                f"    make bench BENCH_FLAGS=\"{flags}\"\n\n")
-    page = pathlib.Path("docs/bench.md")
+    page = pathlib.Path("docs", "bench-lean.md" if is_lean else "bench.md")
     page.parent.mkdir(exist_ok=True)
     page.write_text(ABOUT + machine + "\n".join(lines) + "\n\n"
                     + "\n".join(others) + "\n")
