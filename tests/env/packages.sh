@@ -32,6 +32,7 @@ clang-tidy: their analysis
 cppcheck: more of it
 shellcheck: the same for shell
 systemd: checks the units
+procps: /bin/kill, which the units name
 libcmocka-dev: unit tests in C
 python3-pytest: black-box tests
 python3-pytest-timeout: none of them hangs
@@ -59,7 +60,8 @@ case ${1-} in
 run) wanted=$run ;;
 bench)
     wanted="$run
-wrk: load over HTTP"
+wrk: load over HTTP
+python3-psycopg2: COPY beside a bulk call"
     ;;
 test)
     wanted="$run
