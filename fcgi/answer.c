@@ -71,8 +71,8 @@ code_of(const struct json *error)
 }
 
 const char *
-answer_error(const struct easypost_answer *answer, const struct json *error,
-    size_t *bytes)
+answer_error(
+    const struct reply *answer, const struct json *error, size_t *bytes)
 {
 	if (code_of(error) == NULL ||
 	    json_kind(json_member(error, "message")) == JSON_KIND_NONE ||
@@ -83,8 +83,8 @@ answer_error(const struct easypost_answer *answer, const struct json *error,
 
 /* A copy of it for our answer. */
 static const char *
-verbatim(struct request *rq, const struct easypost_answer *answer,
-    const struct json *error)
+verbatim(
+    struct request *rq, const struct reply *answer, const struct json *error)
 {
 	size_t bytes = 0;
 	const char *raw = answer_error(answer, error, &bytes);
@@ -95,13 +95,13 @@ verbatim(struct request *rq, const struct easypost_answer *answer,
 }
 
 void
-answer_refusal(struct request *rq, const struct easypost_answer *answer,
+answer_refusal(struct request *rq, const struct reply *answer,
     const struct json *document, const char *location)
 {
 	const struct json *error = json_member(document, "error");
 	const char *code = code_of(error);
 	const char *message = json_text(json_member(error, "message"));
-	const char *retry_after = easypost_header(answer, "Retry-After");
+	const char *retry_after = reply_header(answer, "Retry-After");
 	struct request_header headers[2];
 	int count = 0;
 

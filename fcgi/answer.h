@@ -28,11 +28,11 @@ void answer_send(struct request *, const struct answer *);
 
 /* The bytes of EasyPost's error when it has all that ours has; else NULL. */
 const char *answer_error(
-    const struct easypost_answer *, const struct json *error, size_t *bytes);
+    const struct reply *, const struct json *error, size_t *bytes);
 
 /* Refuses as EasyPost did: its status, its code, message and errors, its
  * Retry-After.  `document` is its body, NULL when that is no JSON. */
-void answer_refusal(struct request *, const struct easypost_answer *,
+void answer_refusal(struct request *, const struct reply *,
     const struct json *document, const char *location);
 
 #endif

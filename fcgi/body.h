@@ -58,9 +58,9 @@ struct body_check {
 };
 
 /* Reads the body, an object whose names are written without escapes, so that
- * json_raw() finds all that is looked at; one that is empty is NULL too when `may_be_empty`.
- * False when the request has been refused.  The caller gives the document back
- * with json_free(). */
+ * json_raw() finds all that is looked at; one that is empty is NULL too when
+ * `may_be_empty`.  False when the request has been refused.  The caller gives
+ * the document back with json_free(). */
 bool body_read(
     struct request *, size_t max_bytes, bool may_be_empty, struct json **);
 

@@ -190,8 +190,8 @@ keep_text(struct bulk *bulk, const struct json *text)
 }
 
 static void
-keep_document(struct bulk *bulk, struct item *item,
-    const struct easypost_answer *answer, const struct json *document)
+keep_document(struct bulk *bulk, struct item *item, const struct reply *answer,
+    const struct json *document)
 {
 	const struct record record = { "POST", create_path, "", answer };
 
@@ -210,8 +210,8 @@ keep_document(struct bulk *bulk, struct item *item,
 
 /* EasyPost's error as it came, when there is room for it. */
 static void
-keep_error(struct bulk *bulk, struct item *item,
-    const struct easypost_answer *answer, const struct json *document)
+keep_error(struct bulk *bulk, struct item *item, const struct reply *answer,
+    const struct json *document)
 {
 	const struct json *error = json_member(document, "error");
 	const char *message = json_text(json_member(error, "message"));
@@ -228,7 +228,7 @@ keep_error(struct bulk *bulk, struct item *item,
 }
 
 static enum item_state
-judge(enum easypost_result result, const struct easypost_answer *answer,
+judge(enum easypost_result result, const struct reply *answer,
     const struct json *document)
 {
 	int status = answer->status;
@@ -248,7 +248,7 @@ judge(enum easypost_result result, const struct easypost_answer *answer,
  * reached at all. */
 static bool
 take_item(void *context, size_t index, enum easypost_result result,
-    const struct easypost_answer *answer)
+    const struct reply *answer)
 {
 	struct bulk *bulk = context;
 	struct item *item = &bulk->items[index];

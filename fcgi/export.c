@@ -3,9 +3,9 @@
  *
  * So no export holds a snapshot, and the database never waits for a slow
  * client: a page is read whole, then written.  Nor does it go to nginx's disk:
- * the worker waits for the client, as long as that takes anything at all.  What must stay true: an answer
- * that cannot be completed is broken off, never ended as if it were whole; a
- * part of the workers stays free for others.
+ * the worker waits for the client, as long as that takes anything at all.
+ * What must stay true: an answer that cannot be completed is broken off, never
+ * ended as if it were whole; a part of the workers stays free for others.
  */
 #include "fcgi/export.h"
 #include "fcgi/csv.h"

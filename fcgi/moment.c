@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* `digits` decimal digits, or -1; the text moves on behind them. */
 static int
@@ -143,22 +144,23 @@ number_at(const char *moment, int place, int digits)
 	return read_number(&text, digits);
 }
 
-/* Minutes since the year 0, UTC.  Years that begin in March have their leap day
- * at their end. */
+/* Minutes since 1970, UTC. */
 static long long
 minutes_of(const char *moment)
 {
 	const char *zone = moment + strcspn(moment + 19, "Z+-") + 19;
-	int month = number_at(moment, 5, 2);
-	int year = number_at(moment, 0, 4) - (month < 3);
-	long long days = 365LL * year + year / 4 - year / 100 + year / 400 +
-	    (153 * ((month + 9) % 12) + 2) / 5 + number_at(moment, 8, 2);
+	struct tm time = {
+		.tm_year = number_at(moment, 0, 4) - 1900,
+		.tm_mon = number_at(moment, 5, 2) - 1,
+		.tm_mday = number_at(moment, 8, 2),
+		.tm_hour = number_at(moment, 11, 2),
+		.tm_min = number_at(moment, 14, 2),
+	};
 	int offset = *zone == 'Z'
 	    ? 0
 	    : number_at(zone, 1, 2) * 60 + number_at(zone, 4, 2);
 
-	return (days * 24 + number_at(moment, 11, 2)) * 60 +
-	    number_at(moment, 14, 2) + (*zone == '-' ? offset : -offset);
+	return timegm(&time) / 60 + (*zone == '-' ? offset : -offset);
 }
 
 bool

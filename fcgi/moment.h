@@ -14,8 +14,7 @@ enum moment_edge { MOMENT_BEGIN, MOMENT_END };
 
 /* Checks an RFC 3339 time or a plain date that exist in the calendar, years
  * 0001 to 9999 in UTC, and writes it as a time that PostgreSQL reads in just one
- * way.
- * A space is taken for the '+' that a query string turned into it. */
+ * way.  A space is taken for the '+' that a query string turned into it. */
 bool moment_parse(
     const char *text, enum moment_edge edge, char out[MOMENT_BYTES]);
 

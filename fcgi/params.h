@@ -1,6 +1,6 @@
 /*
- * The variables of a request as FastCGI tells them (RFC 3875, 4.1): headers of the
- * client's are HTTP_NAME.
+ * The variables of a request as FastCGI tells them (RFC 3875, 4.1): headers of
+ * the client's are HTTP_NAME.
  */
 #ifndef WAYBILL_PARAMS_H
 #define WAYBILL_PARAMS_H

@@ -16,7 +16,7 @@
 
 enum {
 	BODY_MAX = 10 * 1024 * 1024,
-	HEADERS_MAX = EASYPOST_HEADERS_MAX + 3,
+	HEADERS_MAX = REPLY_HEADERS_MAX + 3,
 	HEADERS_BYTES = 12 * 1024, /* nginx has 16 KB for a whole header, and
 	                              gives up an answer that needs more */
 };
@@ -109,7 +109,7 @@ has_body(const struct upstream *call)
 static int
 choose_headers(const struct upstream *call, struct request_header *down)
 {
-	const struct easypost_answer *answer = call->answer;
+	const struct reply *answer = call->answer;
 	size_t left = HEADERS_BYTES;
 	int count = 0;
 
@@ -131,7 +131,7 @@ static void
 relay_answer(struct upstream *call)
 {
 	struct request *rq = call->rq;
-	const struct easypost_answer *answer = call->answer;
+	const struct reply *answer = call->answer;
 	struct request_header down[HEADERS_MAX];
 	int count = choose_headers(call, down);
 	char length[24];

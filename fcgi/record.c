@@ -47,9 +47,9 @@ record_has_place(struct request *rq)
 }
 
 static bool
-looks_like_json(const struct easypost_answer *answer)
+looks_like_json(const struct reply *answer)
 {
-	const char *type = easypost_header(answer, "Content-Type");
+	const char *type = reply_header(answer, "Content-Type");
 	const char *body = answer->body.data;
 	size_t spaces;
 
@@ -62,7 +62,7 @@ looks_like_json(const struct easypost_answer *answer)
 }
 
 bool
-record_is_worth(const struct request *rq, const struct easypost_answer *answer)
+record_is_worth(const struct request *rq, const struct reply *answer)
 {
 	return rq->service->db != NULL && answer->status >= 200 &&
 	    answer->status <= 299 && looks_like_json(answer);

@@ -19,11 +19,11 @@ struct record {
 	const char *method;
 	const char *path;
 	const char *query;
-	const struct easypost_answer *answer;
+	const struct reply *answer;
 };
 
 /* True when the answer is one to keep: EasyPost did it, and said what. */
-bool record_is_worth(const struct request *, const struct easypost_answer *);
+bool record_is_worth(const struct request *, const struct reply *);
 
 /* Keeps the answer to a write, before the client gets it.  True when it is
  * durable; false, with a critical line in the log, when neither the database

@@ -47,10 +47,10 @@ static const struct failure {
 };
 
 /* The worker's, so that the memory of answers is used again. */
-static struct easypost_answer *
+static struct reply *
 kept_answer(void)
 {
-	static struct easypost_answer answer;
+	static struct reply answer;
 	static bool is_made;
 
 	if (!is_made)

@@ -31,9 +31,9 @@ struct upstream {
 
 	struct easypost_header headers[UPSTREAM_HEADERS_MAX];
 	int header_count;
-	struct easypost_answer *answer; /* until the next call */
-	bool is_recorded;               /* or there was nothing to record */
-	bool is_kept;                   /* before the client has its answer */
+	struct reply *answer; /* until the next call */
+	bool is_recorded;     /* or there was nothing to record */
+	bool is_kept;         /* before the client has its answer */
 };
 
 /* Adds a header; nothing when the value is NULL or empty. */

@@ -40,7 +40,7 @@ struct easypost {
 
 /* One request under way. */
 struct exchange {
-	struct easypost_answer *answer;
+	struct reply *answer;
 	const char *body;
 	size_t body_bytes;
 	size_t body_given;
@@ -282,7 +282,7 @@ judge(CURL *curl, CURLcode code, const struct exchange *exchange)
 static bool
 exchange_begin(struct easypost *easypost, CURL *curl,
     const struct easypost_request *request, struct exchange *exchange,
-    struct easypost_answer *answer)
+    struct reply *answer)
 {
 	int64_t left_ms = clock_left_ms(request->deadline_ms);
 
@@ -334,7 +334,7 @@ tell_observer(const struct easypost *easypost, enum easypost_result result,
 
 enum easypost_result
 easypost_send(struct easypost *easypost, const struct easypost_request *request,
-    struct easypost_answer *answer)
+    struct reply *answer)
 {
 	CURL *curl = request->spends_money ? easypost->fresh : easypost->kept;
 	enum easypost_result result = EASYPOST_UNREACHABLE;
@@ -354,7 +354,7 @@ struct lane {
 	size_t index;
 	bool is_busy;
 	struct exchange exchange;
-	struct easypost_answer answer;
+	struct reply answer;
 };
 
 struct crowd {

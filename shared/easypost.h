@@ -37,7 +37,7 @@ enum easypost_result {
 	EASYPOST_UNTRUSTED,   /* surely not executed: the certificate is bad */
 	EASYPOST_IN_DOUBT,    /* sent, but no whole answer: may be executed */
 	EASYPOST_LATE,        /* the deadline passed: may be executed */
-	EASYPOST_TOO_LARGE,   /* the answer passes EASYPOST_ANSWER_MAX */
+	EASYPOST_TOO_LARGE,   /* the answer passes REPLY_BODY_MAX */
 };
 
 /* `base` as configured, `ca_file` "" for the system's. */
@@ -45,8 +45,8 @@ struct easypost *easypost_new(const char *base, const char *ca_file);
 
 /* Sends the request and reads the whole answer; without one (any other result
  * than ANSWERED) the answer is empty. */
-enum easypost_result easypost_send(struct easypost *,
-    const struct easypost_request *, struct easypost_answer *)
+enum easypost_result easypost_send(
+    struct easypost *, const struct easypost_request *, struct reply *)
     __attribute__((warn_unused_result));
 
 enum {
@@ -63,7 +63,7 @@ struct easypost_many {
 	void (*ask)(
 	    void *context, size_t index, struct easypost_request *request);
 	bool (*take)(void *context, size_t index, enum easypost_result,
-	    const struct easypost_answer *);
+	    const struct reply *);
 	void *context;
 };
 

@@ -15,15 +15,15 @@ enum {
 };
 
 void
-reply_init(struct easypost_answer *answer)
+reply_init(struct reply *answer)
 {
 	memset(answer, 0, sizeof(*answer));
-	buf_init(&answer->body, EASYPOST_ANSWER_MAX);
+	buf_init(&answer->body, REPLY_BODY_MAX);
 	buf_init(&answer->header_text, HEADER_TEXT_MAX);
 }
 
 void
-reply_reset(struct easypost_answer *answer)
+reply_reset(struct reply *answer)
 {
 	answer->status = 0;
 	answer->header_count = 0;
@@ -33,7 +33,7 @@ reply_reset(struct easypost_answer *answer)
 }
 
 const char *
-easypost_header(const struct easypost_answer *answer, const char *name)
+reply_header(const struct reply *answer, const char *name)
 {
 	for (int i = 0; i < answer->header_count; i++)
 		if (strcasecmp(answer->headers[i].name, name) == 0)
@@ -42,7 +42,7 @@ easypost_header(const struct easypost_answer *answer, const char *name)
 }
 
 static void
-keep_header(struct easypost_answer *answer, const char *line, size_t bytes)
+keep_header(struct reply *answer, const char *line, size_t bytes)
 {
 	const char *colon = memchr(line, ':', bytes);
 	const char *end = line + bytes;
@@ -58,7 +58,7 @@ keep_header(struct easypost_answer *answer, const char *line, size_t bytes)
 		value++;
 	if (colon == NULL || colon == line || *line == ' ' || *line == '\t' ||
 	    memchr(line, '\0', bytes) != NULL ||
-	    answer->header_count == EASYPOST_HEADERS_MAX ||
+	    answer->header_count == REPLY_HEADERS_MAX ||
 	    buf_room(&answer->header_text, needed) == NULL)
 		return;
 	/* There is room for all four. */
@@ -86,7 +86,7 @@ read_status(const char *line, size_t bytes)
 /* A status line begins a header; those of 1xx answers are followed by another,
  * which takes their place. */
 void
-reply_take_line(struct easypost_answer *answer, const char *line, size_t bytes)
+reply_take_line(struct reply *answer, const char *line, size_t bytes)
 {
 	if (answer->is_header_complete)
 		return;
@@ -103,7 +103,7 @@ reply_take_line(struct easypost_answer *answer, const char *line, size_t bytes)
 }
 
 void
-reply_finish(struct easypost_answer *answer)
+reply_finish(struct reply *answer)
 {
 	/* The text may have moved while it grew; now it stands still. */
 	const char *at = answer->header_text.data;

@@ -5,7 +5,7 @@ import urllib.parse
 import pytest
 
 import documents
-from helpers import assert_error, compact, unique
+from helpers import Client, assert_error, compact, unique
 
 
 class House:
@@ -26,7 +26,6 @@ class House:
 
 @pytest.fixture(scope="module")
 def house(stack, sim):
-    from helpers import Client
     return House(Client(stack, stack.key), sim, "Jörg Müller-Lüdenscheidt",
                  "Kraków")
 

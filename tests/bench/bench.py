@@ -272,7 +272,7 @@ def options_of(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--lean", action="store_true",
-                        help="smaller shipments: 10 million need 80 GB")
+                        help="smaller shipments: 10 million take 62 GB")
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PATHS, default=PATHS,

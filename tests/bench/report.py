@@ -22,9 +22,10 @@ figures drift with the machine and the hour; the ratios count.
   with TLS; the median of the rounds. `spread`: between the rounds, of `per_s`.
 - `half_p50_ms`, `half_p99_ms`: at half of that rate, by a schedule. The goal
   is a p99 of at most four times the p50.
-- `pgbench_per_s`: the statements that the service sent for these requests, read
-  from PostgreSQL's log, with the same values, prepared, over the same socket
-  and with as many clients, as the service's role.
+- Reads ask for 40,000 shipments in turn, neighbours that are in memory.
+- `pgbench_per_s`: the statements that the service sent for the first of these
+  requests, read from PostgreSQL's log, with the same values, prepared, over the
+  same socket and with as many clients, as the service's role.
 - `of_h`: `per_s` of H = 1 / (1/hello + 1/pgbench), which is what the cores that
   carry both allow. hello is `/livez`: nginx, a worker, a constant.
 - `of_lookup`: what pgbench does of the bare look-up of a narrow row by its key;

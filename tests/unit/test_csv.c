@@ -1,9 +1,8 @@
 /*
  * CSV: what a reader of RFC 4180 makes of it is what the row held.
- *
- * The rows are made here: the functions of db.h that csv.c calls stand below.
  */
 #include "fcgi/csv.h"
+#include "tests/unit/made_row.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,44 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct column {
-	const char *name;
-	enum db_kind kind;
-	const char *text;
-};
-
-struct db_row {
-	const struct column *columns;
-	int count;
-};
-
-int
-db_columns(const struct db_row *row)
-{
-	return row->count;
-}
-
-const char *
-db_column_name(const struct db_row *row, int column)
-{
-	return row->columns[column].name;
-}
-
-enum db_kind
-db_column_kind(const struct db_row *row, int column)
-{
-	return row->columns[column].kind;
-}
-
-const char *
-db_column(const struct db_row *row, int column, size_t *bytes)
-{
-	const char *text = row->columns[column].text;
-
-	*bytes = text == NULL ? 0 : strlen(text);
-	return text;
-}
 
 static void
 check_value(enum db_kind kind, const char *text, const char *expected)

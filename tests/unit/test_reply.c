@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-static struct easypost_answer answer;
+static struct reply answer;
 
 static int
 set_up(void **state)
@@ -51,11 +51,11 @@ keeps_names_and_values(void **state)
 	assert_int_equal(answer.status, 201);
 	assert_int_equal(answer.header_count, 4);
 	assert_string_equal(
-	    easypost_header(&answer, "content-type"), "application/json");
-	assert_string_equal(easypost_header(&answer, "X-Empty"), "");
-	assert_string_equal(easypost_header(&answer, "X-Spaces"), "a b");
-	assert_string_equal(easypost_header(&answer, "X-Colons"), "a:b");
-	assert_null(easypost_header(&answer, "X-None"));
+	    reply_header(&answer, "content-type"), "application/json");
+	assert_string_equal(reply_header(&answer, "X-Empty"), "");
+	assert_string_equal(reply_header(&answer, "X-Spaces"), "a b");
+	assert_string_equal(reply_header(&answer, "X-Colons"), "a:b");
+	assert_null(reply_header(&answer, "X-None"));
 }
 
 static void
@@ -73,7 +73,7 @@ leaves_out_what_is_none(void **state)
 	take("X-Good: yes\r\n");
 	reply_finish(&answer);
 	assert_int_equal(answer.header_count, 1);
-	assert_string_equal(easypost_header(&answer, "x-good"), "yes");
+	assert_string_equal(reply_header(&answer, "x-good"), "yes");
 }
 
 static void
@@ -90,7 +90,7 @@ forgets_a_header_before_the_last(void **state)
 	reply_finish(&answer);
 	assert_int_equal(answer.status, 404);
 	assert_int_equal(answer.header_count, 1);
-	assert_string_equal(easypost_header(&answer, "X-Second"), "2");
+	assert_string_equal(reply_header(&answer, "X-Second"), "2");
 }
 
 static void
@@ -105,13 +105,13 @@ has_a_maximum_of_everything(void **state)
 	memcpy(line, "X-Long: ", 8);
 	take(line);
 	assert_int_equal(answer.header_count, 0);
-	for (int i = 0; i < EASYPOST_HEADERS_MAX + 10; i++) {
+	for (int i = 0; i < REPLY_HEADERS_MAX + 10; i++) {
 		(void)snprintf(name, sizeof(name), "X-%d: %d\r\n", i, i);
 		take(name);
 	}
 	reply_finish(&answer);
-	assert_int_equal(answer.header_count, EASYPOST_HEADERS_MAX);
-	assert_string_equal(easypost_header(&answer, "X-127"), "127");
+	assert_int_equal(answer.header_count, REPLY_HEADERS_MAX);
+	assert_string_equal(reply_header(&answer, "X-127"), "127");
 }
 
 static void
@@ -125,12 +125,12 @@ is_empty_again_after_a_reset(void **state)
 	reply_reset(&answer);
 	assert_int_equal(answer.status, 0);
 	assert_int_equal(answer.body.len, 0);
-	assert_null(easypost_header(&answer, "X-Old"));
+	assert_null(reply_header(&answer, "X-Old"));
 	take("HTTP/1.1 500 Error\r\n");
 	take("X-New: 2\r\n");
 	reply_finish(&answer);
 	assert_int_equal(answer.status, 500);
-	assert_string_equal(easypost_header(&answer, "X-New"), "2");
+	assert_string_equal(reply_header(&answer, "X-New"), "2");
 }
 
 int

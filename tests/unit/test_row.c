@@ -1,9 +1,8 @@
 /*
  * The encoder: what it writes is valid JSON whatever the row holds.
- *
- * The rows are made here: the functions of db.h that row.c calls stand below.
  */
 #include "fcgi/row.h"
+#include "tests/unit/made_row.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,45 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct column {
-	const char *name;
-	enum db_kind kind;
-	const char *text;
-};
-
-struct db_row {
-	const struct column *columns;
-	int count;
-};
-
-int
-db_columns(const struct db_row *row)
-{
-	return row->count;
-}
-
-const char *
-db_column_name(const struct db_row *row, int column)
-{
-	return row->columns[column].name;
-}
-
-enum db_kind
-db_column_kind(const struct db_row *row, int column)
-{
-	return row->columns[column].kind;
-}
-
-const char *
-db_column(const struct db_row *row, int column, size_t *bytes)
-{
-	const char *text = row->columns[column].text;
-
-	if (bytes != NULL)
-		*bytes = text == NULL ? 0 : strlen(text);
-	return text;
-}
 
 static void
 check_string(const char *in, size_t bytes, const char *expected)
