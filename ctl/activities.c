@@ -29,6 +29,7 @@ enum {
 };
 
 struct batch {
+	const char *function;
 	struct db *db;
 	bool (*is_stopped)(void);
 	struct buf lines;               /* one behind another */
@@ -68,7 +69,7 @@ send_lines(struct batch *batch, int first, int count)
 {
 	struct db_value value;
 	const struct db_call call = {
-		.function = "admin.record_activities",
+		.function = batch->function,
 		.values = &value,
 		.count = 1,
 		.deadline_ms = clock_ms() + CALL_MS,
@@ -151,9 +152,12 @@ take_line(void *context, const char *line, size_t bytes)
 }
 
 static bool
-bring_file(const char *path, struct db *db, bool (*is_stopped)(void))
+bring_file(const char *path, const char *function, struct db *db,
+    bool (*is_stopped)(void))
 {
-	struct batch batch = { .db = db, .is_stopped = is_stopped };
+	struct batch batch = { .function = function,
+		.db = db,
+		.is_stopped = is_stopped };
 	int fd = linefile_begin(path);
 	bool is_safe;
 
@@ -186,15 +190,16 @@ name_bytes(const char *name)
 	return (size_t)(at - name) + strlen(suffix);
 }
 
-bool
-activities_bring(const char *run_dir, struct db *db, bool (*is_stopped)(void))
+static bool
+bring_directory(const char *path, const char *function, struct db *db,
+    bool (*is_stopped)(void))
 {
-	DIR *directory = opendir(run_dir);
+	DIR *directory = opendir(path);
 	const struct dirent *entry;
 	bool is_good = true;
-	char path[PATH_MAX];
+	char file[PATH_MAX];
 
-	if (directory == NULL) /* no pool has run yet */
+	if (directory == NULL) /* nobody has run yet who notes */
 		return errno == ENOENT;
 	/* One that is there under both names has two turns: it does no harm. */
 	while (
@@ -203,10 +208,22 @@ activities_bring(const char *run_dir, struct db *db, bool (*is_stopped)(void))
 
 		if (bytes == 0)
 			continue;
-		(void)snprintf(path, sizeof(path), "%s/%.*s", run_dir,
-		    (int)bytes, entry->d_name); /* conf.c bounds run_dir */
-		is_good = bring_file(path, db, is_stopped);
+		(void)snprintf(file, sizeof(file), "%s/%.*s", path, (int)bytes,
+		    entry->d_name); /* conf.c bounds run_dir */
+		is_good = bring_file(file, function, db, is_stopped);
 	}
 	(void)closedir(directory); /* it was only read from */
 	return is_good;
+}
+
+bool
+activities_bring(const char *run_dir, struct db *db, bool (*is_stopped)(void))
+{
+	char of_nginx[PATH_MAX];
+
+	(void)snprintf(of_nginx, sizeof(of_nginx), "%s/nginx",
+	    run_dir); /* the same */
+	return bring_directory(
+		   run_dir, "admin.record_activities", db, is_stopped) &&
+	    bring_directory(of_nginx, "admin.record_hits", db, is_stopped);
 }

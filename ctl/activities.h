@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-/* Takes the files *.activity of the run directory: one is renamed in one round
+/* Takes the files *.activity of the run directory, which the workers write, and
+ * of nginx/ below it, which nginx does: one is renamed in one round
  * and brought in a later one.  Lines that the database will never take are
  * logged and skipped.  False when it takes none at the moment; what it may not
  * have taken stays. */

@@ -228,9 +228,19 @@ add_numbers(struct buf *line, const struct request *rq)
 	    (long long)(rq->total_us / 1000), (int)(rq->total_us % 1000));
 }
 
-/* The end of the line: the metadata and the numbers beside it. */
 static void
-add_end(struct buf *line, const struct request *rq)
+add_action(struct buf *line, const struct request *rq)
+{
+	add_text(line, NAME("user_id"), request_caller(rq), UUID_BYTES);
+	add_text(line, NAME("action"), action_of(rq), METHOD_MAX);
+	add_text(line, NAME("resource"), resource_of(rq), RESOURCE_MAX);
+	add_masked(
+	    line, rq, NAME("resource_id"), resource_id_of(rq), RESOURCE_ID_MAX);
+}
+
+/* Begins the metadata. */
+static void
+add_metadata(struct buf *line, const struct request *rq)
 {
 	(void)buf_add_string(line, NAME("extra_metadata") "{\"pool\":\"");
 	(void)buf_add_string(line, rq->service->pool->name);
@@ -239,9 +249,6 @@ add_end(struct buf *line, const struct request *rq)
 		add_text(line, NAME("mode"),
 		    rq->caller.is_test ? "test" : "production", METHOD_MAX);
 	add_text(line, NAME("route"), rq->route, ENDPOINT_MAX);
-	if (rq->is_client_gone)
-		(void)buf_add_string(line, NAME("client_gone") "true");
-	add_numbers(line, rq);
 }
 
 static void
@@ -254,11 +261,7 @@ add_all(struct buf *line, const struct request *rq, int64_t now_us)
 	make_uuid(now_us, uuid);
 	(void)buf_addf(line, "{\"id\":\"%s\"" NAME("timestamp") "%lld.%06d",
 	    uuid, (long long)(began_us / 1000000), (int)(began_us % 1000000));
-	add_text(line, NAME("user_id"), request_caller(rq), UUID_BYTES);
-	add_text(line, NAME("action"), action_of(rq), METHOD_MAX);
-	add_text(line, NAME("resource"), resource_of(rq), RESOURCE_MAX);
-	add_masked(
-	    line, rq, NAME("resource_id"), resource_id_of(rq), RESOURCE_ID_MAX);
+	add_action(line, rq);
 	add_text(line, NAME("method"), rq->method, METHOD_MAX);
 	add_masked(line, rq, NAME("endpoint"), rq->path, ENDPOINT_MAX);
 	add_masked(line, rq, NAME("user_agent"),
@@ -267,7 +270,10 @@ add_all(struct buf *line, const struct request *rq, int64_t now_us)
 		add_text(line, NAME("ip_address"), address, ADDRESS_BYTES);
 	add_text(line, NAME("error_message"), rq->error_code, RESOURCE_ID_MAX);
 	add_text(line, NAME("request_id"), rq->id, RESOURCE_ID_MAX);
-	add_end(line, rq);
+	add_metadata(line, rq);
+	if (rq->is_client_gone)
+		(void)buf_add_string(line, NAME("client_gone") "true");
+	add_numbers(line, rq);
 }
 
 /* The worker's, so that its memory is used again. */
@@ -280,6 +286,41 @@ kept_line(void)
 		buf_init(&line, LINEFILE_LINE_MAX);
 	buf_reset(&line, LINEFILE_LINE_MAX + 1);
 	return &line;
+}
+
+/* Where nginx notes what it answers by itself. */
+static const char *
+cache_path(const struct conf *conf)
+{
+	static char *path;
+
+	if (path == NULL &&
+	    asprintf(&path, "%s/nginx/cache.activity", conf->run_dir) < 0)
+		log_fatal("activity.path", "out of memory");
+	return path;
+}
+
+const char *
+activity_of_hits(struct request *rq)
+{
+	static const char *const addresses[] = {
+		[CONF_ADDRESSES_FULL] = "full",
+		[CONF_ADDRESSES_TRUNCATED] = "truncated",
+		[CONF_ADDRESSES_NONE] = "none",
+	};
+	const struct conf *conf = rq->service->conf;
+	struct buf *line = kept_line();
+
+	if (rq->service->db == NULL || is_probe(rq) ||
+	    !linefile_has_room(cache_path(conf)))
+		return NULL;
+	(void)buf_addf(line, "{\"addresses\":\"%s\"",
+	    addresses[conf->activity_addresses]);
+	add_action(line, rq);
+	add_metadata(line, rq);
+	(void)buf_add_string(line, "}}");
+	return line->failed ? NULL
+			    : arena_copy(rq->arena, line->data, line->len);
 }
 
 void

@@ -11,4 +11,9 @@
  * noted is dropped. */
 void activity_note(struct request *);
 
+/* What nginx shall note of the requests that it answers out of its cache with
+ * the answer to this one: JSON in a header's value, the arena's.  NULL: nothing,
+ * for there is no database or nobody takes away what it noted. */
+const char *activity_of_hits(struct request *);
+
 #endif

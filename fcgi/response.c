@@ -7,6 +7,7 @@
  * request id.
  */
 #include "fcgi/response.h"
+#include "fcgi/activity.h"
 #include "fcgi/etag.h"
 #include "fcgi/row.h"
 #include "shared/log.h"
@@ -288,8 +289,9 @@ response_read(struct request *rq, const struct buf *body,
 		{ "Cache-Control", "private, no-cache" },
 		{ "Content-Type", "application/json" },
 		{ "Content-Length", length },
+		{ "X-Waybill-Activity", activity_of_hits(rq) },
 	};
-	int total = 4;
+	int total = headers[4].value == NULL ? 4 : 5;
 
 	etag_make(body->data, body->len, etag);
 	if (etag_matches(request_header(rq, "HTTP_IF_NONE_MATCH"), etag)) {

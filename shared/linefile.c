@@ -77,6 +77,14 @@ linefile_append(struct linefile *file, const char *line, size_t bytes)
 	return writev(file->fd, vector, 3) == (ssize_t)bytes + 2;
 }
 
+bool
+linefile_has_room(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) != 0 || status.st_size < LINEFILE_MAX_BYTES;
+}
+
 /*
  * Reading.
  */

@@ -32,6 +32,9 @@ struct linefile {
 bool linefile_append(struct linefile *, const char *line, size_t bytes)
     __attribute__((warn_unused_result));
 
+/* For lines that another program appends: false when the file is at its limit. */
+bool linefile_has_room(const char *path);
+
 /* The reader's first step.  Returns an open file whose writers are done with it
  * and which nobody else reads; -1 when there is none at this moment: the next
  * call may have it, a second later. */

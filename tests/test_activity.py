@@ -168,6 +168,75 @@ def test_the_query_is_nowhere(client, db):
     assert word not in json.dumps(row, default=str)
 
 
+# --- what nginx answers out of its cache ----------------------------------------------
+
+
+def hit(client, path, **headers):
+    def ask():
+        got = client.get(path, headers={"Cache-Control": None, **headers})
+        return got if got.headers["X-Cache"] == "HIT" else None
+    return wait_until(ask, 10, "a hit")
+
+
+def test_a_kept_answer_is_a_request_too(client, db):
+    before = datetime.datetime.now(datetime.timezone.utc)
+    got = hit(client, "/db/shipments?limit=2", **{"User-Agent": "shop/1.1"})
+    after = datetime.datetime.now(datetime.timezone.utc)
+    row = row_of(db, got)
+    slack = datetime.timedelta(seconds=0.02)  # nginx counts milliseconds
+    assert before - slack <= row["timestamp"] <= after + slack
+    assert uuid.UUID(row["id"]).version == 7
+    more = row.pop("extra_metadata")
+    assert {name: row[name] for name in row
+            if name not in ("id", "timestamp", "response_time_ms")} == {
+        "user_id": key_id(db), "session_id": None, "action": "read",
+        "resource": "shipments", "resource_id": None, "method": "GET",
+        "endpoint": "/db/shipments", "user_agent": "shop/1.1",
+        "ip_address": "127.0.0.1", "status_code": 200, "error_message": None,
+        "request_id": got.headers["X-Request-Id"]}
+    assert 0 <= row["response_time_ms"] < 1000
+    assert more.pop("bytes") > 50
+    assert more == {"pool": "read", "mode": "test", "route": "/db/shipments",
+                    "cache": "hit", "database_ms": 0, "upstream_ms": 0}
+    assert not [name for name in got.headers if "Activity" in name]
+
+
+def test_each_kept_answer_has_its_row(client, db):
+    """And is the caller's own; so is one that was not changed."""
+    path = "/db/addresses?limit=3"
+    first = hit(client, path)
+    same = hit(client, path, **{"If-None-Match": first.headers["ETag"]})
+    assert same.status_code == 304
+    assert row_of(db, same)["status_code"] == 304
+    answers = [hit(client, path) for _ in range(20)]
+    ids = ids_of([first] + answers)
+    wait_until(lambda: len(counted(db, ids)) >= len(ids), LIMIT_S, "all rows")
+    assert counted(db, ids) == ids
+
+
+def test_keys_are_masked_in_what_nginx_notes(stack, client, db):
+    got = hit(client, "/db/shipments?limit=4", **{
+        "User-Agent": f"tool {stack.key}", "X-Request-Id": stack.key})
+    row = row_of(db, got)
+    assert row["user_agent"] == "tool wb_***"
+    assert stack.key[8:] not in json.dumps(row, default=str)
+
+
+def test_hostile_agents_in_what_nginx_notes(stack, db):
+    """A line is JSON whatever came; what is behind a byte that is not ASCII is
+    not kept."""
+    def hit_as(agent):
+        def ask():
+            got = send(stack, "GET", "/db/shipments?limit=5", [
+                ("User-Agent", agent),
+                ("Authorization", f"Bearer {stack.key}")])
+            return got if got.headers["X-Cache"] == "HIT" else None
+        return wait_until(ask, 10, "a hit")
+    for agent, got in [(agent, hit_as(agent)) for agent in HOSTILE]:
+        assert row_of(db, got)["user_agent"] == (
+            re.split("[\x80-\xff]", agent)[0][:300] or None)
+
+
 # --- what comes from outside ---------------------------------------------------------
 
 
@@ -261,6 +330,9 @@ def test_addresses_as_configured(odd_stack, kept, expected):
             row = row_of(db, got)
             assert db.one("select text(ip_address) from user_activities "
                           "where id = %s", row["id"]) == expected
+        got = hit(Client(odd_stack, odd_stack.key), f"/db/shipments?carrier={kept}")
+        assert db.one("select text(ip_address) from user_activities "
+                      "where id = %s", row_of(db, got)["id"]) == expected
     db.close()
 
 
@@ -437,6 +509,30 @@ def test_the_file_is_bounded(own, own_db):
 
     wait_until(ask_again, 30, "a row")
     assert rows_of(own_db, lost.headers["X-Request-Id"]) == []
+
+
+def test_the_file_of_nginx_is_bounded(own, own_db):
+    """Workers say nothing that nginx could note while nobody reads it."""
+    own.stop_pool("jobs")
+    path = os.path.join(own.run_dir, "nginx", "cache.activity")
+    client = Client(own, own.key)
+    hit(client, "/db/shipments?limit=1")
+    wait_until(lambda: os.path.exists(path), 10, "nginx's file")
+    with open(path, "ab"):
+        os.truncate(path, 16 * 1024 * 1024)
+    hit(client, "/db/shipments?limit=2")
+    for _ in range(50):
+        client.get("/db/shipments?limit=2", headers={"Cache-Control": None})
+    assert os.path.getsize(path) == 16 * 1024 * 1024
+    own.service.start("jobs")
+    asked = []
+
+    def ask_again():
+        asked.append(hit(client, "/db/shipments?limit=3")
+                     .headers["X-Request-Id"])
+        return counted(own_db, asked)
+
+    wait_until(ask_again, 30, "a row")
 
 
 def test_without_a_database_nothing_is_noted(own):

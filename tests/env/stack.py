@@ -187,7 +187,7 @@ class Stack:
                 len(longest) > SOCKET_PATH_MAX
                 or not can_reach(self.directory)):
             path = elsewhere(path, "/tmp")
-        os.makedirs(path, exist_ok=True)
+        os.makedirs(os.path.join(path, "nginx"), exist_ok=True)
         os.chmod(path, 0o711)
         return path
 
