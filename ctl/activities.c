@@ -155,9 +155,9 @@ static bool
 bring_file(const char *path, const char *function, struct db *db,
     bool (*is_stopped)(void))
 {
-	struct batch batch = { .function = function,
-		.db = db,
-		.is_stopped = is_stopped };
+	struct batch batch = {
+		.function = function, .db = db, .is_stopped = is_stopped
+	};
 	int fd = linefile_begin(path);
 	bool is_safe;
 
@@ -221,8 +221,8 @@ activities_bring(const char *run_dir, struct db *db, bool (*is_stopped)(void))
 {
 	char of_nginx[PATH_MAX];
 
-	(void)snprintf(of_nginx, sizeof(of_nginx), "%s/nginx",
-	    run_dir); /* the same */
+	(void)snprintf(
+	    of_nginx, sizeof(of_nginx), "%s/nginx", run_dir); /* the same */
 	return bring_directory(
 		   run_dir, "admin.record_activities", db, is_stopped) &&
 	    bring_directory(of_nginx, "admin.record_hits", db, is_stopped);

@@ -314,8 +314,8 @@ activity_of_hits(struct request *rq)
 	if (rq->service->db == NULL || is_probe(rq) ||
 	    !linefile_has_room(cache_path(conf)))
 		return NULL;
-	(void)buf_addf(line, "{\"addresses\":\"%s\"",
-	    addresses[conf->activity_addresses]);
+	(void)buf_addf(
+	    line, "{\"addresses\":\"%s\"", addresses[conf->activity_addresses]);
 	add_action(line, rq);
 	add_metadata(line, rq);
 	(void)buf_add_string(line, "}}");
