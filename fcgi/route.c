@@ -24,6 +24,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
 	M_GET = 1 << 0,
@@ -372,6 +373,30 @@ choose_route(struct request *rq)
 	return route;
 }
 
+/* What changes how a write is to be read or done, and what nobody here does: so
+ * it may not be passed over in silence.  False when the request was refused. */
+static bool
+check_headers(struct request *rq, const struct route *route)
+{
+	const char *encoding = request_header(rq, "HTTP_CONTENT_ENCODING");
+	bool is_ours =
+	    route->scope != GUARD_OPEN && route->scope != GUARD_PROXY;
+
+	if (!is_ours || (method_bit(rq->method) & M_READ) != 0)
+		return true;
+	if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
+		response_refuse(rq, 415, "MEDIA_TYPE.UNSUPPORTED", NULL,
+		    "A body has to come as it is, without Content-Encoding.");
+	else if (request_header(rq, "HTTP_IF_MATCH") != NULL ||
+	    request_header(rq, "HTTP_IF_UNMODIFIED_SINCE") != NULL)
+		response_refuse(rq, 412, "PRECONDITION.FAILED", NULL,
+		    "Writes know no conditions: nothing was done.  Send it "
+		    "without If-Match and If-Unmodified-Since.");
+	else
+		return true;
+	return false;
+}
+
 void
 route_request(struct request *rq)
 {
@@ -383,7 +408,8 @@ route_request(struct request *rq)
 		return;
 	}
 	route = choose_route(rq);
-	if (route != NULL && guard_admit(rq, route->scope))
+	if (route != NULL && guard_admit(rq, route->scope) &&
+	    check_headers(rq, route))
 		route->handle(rq, route->data);
 }
 

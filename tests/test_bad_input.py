@@ -404,3 +404,30 @@ def test_no_line_of_the_log_is_made_by_a_client(stack):
     for name, text in stack.logs().items():
         for line in text.decode("utf-8", "replace").splitlines():
             assert not line.startswith(f"<3>{own}"), (name, line)
+
+
+# --- what a write may not ask for ----------------------------------------------------
+
+
+CHANGES = [("POST", "/rates"), ("POST", "/shipments"),
+           ("POST", "/bulk-shipments"), ("POST", "/shipments/buy"),
+           ("POST", "/shipments/shp_1/buy"), ("POST", "/shipments/shp_1/refund"),
+           ("POST", "/shipments/batch-track"),
+           ("POST", "/db/shipments"), ("PATCH", "/db/shipments/shp_1"),
+           ("DELETE", "/db/shipments/shp_1"), ("POST", "/db/addresses"),
+           ("PATCH", "/db/addresses/adr_1"), ("DELETE", "/db/addresses/adr_1")]
+
+
+@pytest.mark.parametrize("method,path", CHANGES)
+def test_a_write_has_no_conditions_and_no_encoding(client, method, path):
+    for name, value, status, code in (
+            ("If-Match", '"x"', 412, "PRECONDITION.FAILED"),
+            ("If-Unmodified-Since", "Thu, 01 Jan 2026 00:00:00 GMT", 412,
+             "PRECONDITION.FAILED"),
+            ("Content-Encoding", "gzip", 415, "MEDIA_TYPE.UNSUPPORTED")):
+        got = client(method, path, data=b"{}", headers={
+            name: value, "Content-Type": "application/json"})
+        assert_error(got, status, code)
+    got = client(method, path, data=b"[", headers={
+        "Content-Encoding": "identity", "Content-Type": "application/json"})
+    assert got.status_code in (400, 404)

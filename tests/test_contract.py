@@ -63,8 +63,9 @@ def test_it_is_served_to_everybody(stack, nobody):
     assert (again.status_code, again.content) == (304, b"")
     assert nobody("HEAD", "/openapi.json").status_code == 200
     for method in ("POST", "PUT", "DELETE"):
-        assert_error(nobody(method, "/openapi.json"), 405,
-                     "METHOD.NOT_ALLOWED", easypost=False)
+        refused = nobody(method, "/openapi.json")
+        assert_error(refused, 405, "METHOD.NOT_ALLOWED", easypost=False)
+        assert refused.headers["Allow"] == "GET, HEAD"
 
 
 def test_parts_and_conditions(stack):
