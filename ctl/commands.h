@@ -22,6 +22,9 @@ int refresh_run(const struct conf *, int count, char **words);
 /* The spool into the database, until a signal or, with --once, once. */
 int jobs_run(const struct conf *, int count, char **words);
 
+/* The spool of this host: list, show, retry. */
+int spool_run(const struct conf *, int count, char **words);
+
 /* Prints the configuration in effect, secrets masked. */
 int config_run(const struct conf *, int count, char **words);
 

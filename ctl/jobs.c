@@ -119,8 +119,9 @@ record(struct jobs *jobs, const struct spool_record *kept)
 }
 
 static enum spool_verdict
-bring(void *context, const struct spool_record *kept)
+bring(void *context, const struct spool_record *kept, const char **reason)
 {
+	static char said[DB_MESSAGE_MAX + 16];
 	struct jobs *jobs = context;
 	enum spool_verdict verdict;
 
@@ -132,10 +133,15 @@ bring(void *context, const struct spool_record *kept)
 		jobs->has_failed = true;
 	if (verdict == SPOOL_PASS)
 		jobs->record_ms = PASSED_MS;
-	if (verdict == SPOOL_BAD)
+	if (verdict == SPOOL_BAD) {
+		(void)snprintf(said, sizeof(said), "%s: %s",
+		    db_error(jobs->db)->sqlstate,
+		    db_error(jobs->db)->message); /* fits */
+		*reason = said;
 		log_event(LOG_CRITICAL, "jobs.refused",
 		    LOG_TEXT("request_id", kept->request_id),
 		    LOG_TEXT("sqlstate", db_error(jobs->db)->sqlstate));
+	}
 	return verdict;
 }
 

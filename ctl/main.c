@@ -44,6 +44,12 @@ static const struct command {
 	  refresh_run, true },
 	{ "jobs", "[--once]", "bring the spool into the database, for ever",
 	  jobs_run, true },
+	{ "spool", "[list]", "show what waits for the database here, and what it\n"
+	  "      refused; exit status 1 when there is any of that",
+	  spool_run, true },
+	{ "spool", "show NAME", "print the body of a record", spool_run, true },
+	{ "spool", "retry NAME|all", "let what was refused wait again",
+	  spool_run, true },
 	{ "config", "", "show the configuration in effect, secrets masked",
 	  config_run, true },
 	{ "version", "", "show the version", version_run, false },

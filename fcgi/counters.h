@@ -52,6 +52,7 @@ struct counters {
 	_Atomic int64_t upstream_results[COUNTERS_UPSTREAM_RESULTS];
 	_Atomic int64_t events[COUNTERS_EVENT_TYPES][COUNTERS_EVENT_RESULTS];
 	_Atomic int64_t activities_dropped;
+	_Atomic int64_t breaker_openings;
 	_Atomic int64_t workers_started; /* these three by the supervisor */
 	_Atomic int64_t workers_crashed;
 	_Atomic int64_t workers_killed;

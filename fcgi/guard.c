@@ -10,6 +10,7 @@
  */
 #include "fcgi/guard.h"
 #include "fcgi/base64.h"
+#include "fcgi/breaker.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "shared/clock.h"
@@ -27,8 +28,6 @@ enum {
 	KEYS_KEPT = 64,         /* in each of the two tables of a worker */
 	FRESH_MS = 1000,
 	OUTAGE_MS = 60 * 1000,
-	ASK_AGAIN_MS = 500, /* where an outage can be outlived, it must not be
-	                       waited for */
 };
 
 /* What the database said of a gateway key. */
@@ -223,9 +222,12 @@ remember(const struct key_entry *fresh)
 	return is_known ? entry : NULL;
 }
 
+/* Where an outage can be outlived it is not waited for. */
 static enum db_status
-ask_database(struct request *rq, struct key_entry *fresh, int limit_ms)
+ask_database(struct request *rq, struct key_entry *fresh, bool can_outlive)
 {
+	int limit_ms =
+	    can_outlive ? BREAKER_CALL_MS : rq->service->conf->database_wait_ms;
 	const struct db_value digest =
 	    db_bytes(fresh->digest, sizeof(fresh->digest));
 	const struct db_call call = {
@@ -235,7 +237,8 @@ ask_database(struct request *rq, struct key_entry *fresh, int limit_ms)
 		.deadline_ms = clock_ms() + limit_ms,
 	};
 
-	return db_call(rq->service->db, &call, take_key, fresh);
+	return can_outlive ? breaker_call(rq, &call, take_key, fresh)
+			   : db_call(rq->service->db, &call, take_key, fresh);
 }
 
 /* Whether this key was confirmed so lately that it may do without. */
@@ -274,10 +277,8 @@ look_up(struct request *rq, const char *key)
 	if (is_fresh(entry, fresh.asked_ms))
 		return entry;
 	if (!is_fresh(find_entry(unknown_keys, fresh.digest), fresh.asked_ms)) {
-		int limit_ms = may_outlive(entry, fresh.asked_ms)
-		    ? ASK_AGAIN_MS
-		    : rq->service->conf->database_wait_ms;
-		enum db_status status = ask_database(rq, &fresh, limit_ms);
+		enum db_status status = ask_database(
+		    rq, &fresh, may_outlive(entry, fresh.asked_ms));
 
 		if (status != DB_OK)
 			return outlive_outage(

@@ -301,15 +301,17 @@ add_all(struct buf *out, struct request *rq)
 	    WAYBILL_VERSION, uptime_s(),
 	    rq->service->db == NULL ? "false" : "true");
 	if (!is_known)
-		(void)buf_add_string(out, "null");
+		(void)buf_add_string(out, "null,\"bad\":null");
 	else
-		(void)buf_addf(out, "%ld", spool.records);
+		(void)buf_addf(
+		    out, "%ld,\"bad\":%ld", spool.records, spool.bad);
 	(void)buf_add_string(out, "},\"database\":{");
 	add_report(out, rq, &report);
 	(void)buf_add_string(out, "},");
 	is_complete = add_pools(out, rq);
 	return is_complete && find_obstacle(rq, &report) == NULL &&
-	    has_connections(rq, &report) && spool.records == 0;
+	    has_connections(rq, &report) && spool.records == 0 &&
+	    spool.bad == 0;
 }
 
 void

@@ -96,6 +96,12 @@ exporting_of(const struct scoreboard_sum *sum)
 }
 
 static int64_t
+is_breaker_open(const struct scoreboard_sum *sum)
+{
+	return sum->is_breaker_open;
+}
+
+static int64_t
 started_of(const struct scoreboard_sum *sum)
 {
 	return sum->started_s;
@@ -112,6 +118,9 @@ static const struct {
 	{ "pool_database_connections",
 	    "Workers that are connected to PostgreSQL.", connected_of },
 	{ "pool_exports", "Exports that are running.", exporting_of },
+	{ "pool_breaker_open",
+	    "Whether the pool does without a database that does not answer.",
+	    is_breaker_open },
 	{ "pool_start_time_seconds",
 	    "When the pool's supervisor started and its counters began.",
 	    started_of },
@@ -177,6 +186,9 @@ static const struct {
 	{ "activities_dropped_total",
 	    "Requests that will have no row in user_activities.",
 	    offsetof(struct counters, activities_dropped) },
+	{ "breaker_openings_total",
+	    "How often the database was given up for a while.",
+	    offsetof(struct counters, breaker_openings) },
 	{ "http_requests_uncounted_total",
 	    "Requests that are missing in waybill_http_requests_total.",
 	    offsetof(struct counters, answers_lost) },
@@ -446,6 +458,9 @@ add_spool(const struct scene *scene, const struct request *rq)
 	    out, "spool_bytes", "gauge", "Their size.", (double)spool.bytes);
 	add_value(out, "spool_oldest_seconds", "gauge",
 	    "How long the oldest of them has waited; 0: none waits.", oldest_s);
+	add_value(out, "spool_bad_records", "gauge",
+	    "Records that cannot be applied: see waybill spool.",
+	    (double)spool.bad);
 	add_value(out, "sync_queue_depth", "gauge",
 	    "Records in the spool and jobs that are queued, as far as known.",
 	    (double)spool.records + scene->jobs_queued);

@@ -7,6 +7,7 @@
  * this worker.
  */
 #include "fcgi/record.h"
+#include "fcgi/breaker.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/spool.h"
@@ -16,19 +17,18 @@
 #include <strings.h>
 
 enum {
-	WRITE_MS = 3000,   /* while the client waits */
-	READ_MS = 2000,    /* while only this worker waits */
-	CONNECT_MS = 1000, /* more only where a connection is there already */
+	READ_MS = 2000,               /* while only this worker waits */
 	EXPECTED_BYTES = 1024 * 1024, /* a purchase with its label inside */
 };
 
-/* True when the database answers now. */
+/* True when the database answers now: there is no other way, so that what the
+ * breaker knew a moment ago is not enough. */
 static bool
 is_database_there(struct request *rq)
 {
 	const struct db_call probe = {
 		.function = "api.health",
-		.deadline_ms = clock_ms() + CONNECT_MS,
+		.deadline_ms = clock_ms() + BREAKER_CALL_MS,
 	};
 
 	return db_call(rq->service->db, &probe, NULL, NULL) == DB_OK;
@@ -84,13 +84,6 @@ make_spool_record(const struct request *rq, const struct record *record)
 	};
 }
 
-/* A server that hangs shows itself when connecting: then the spool is faster. */
-static int
-limit_of(const struct request *rq, int limit_ms)
-{
-	return db_is_connected(rq->service->db) ? limit_ms : CONNECT_MS;
-}
-
 static enum db_status
 record_in_database(
     struct request *rq, const struct spool_record *record, int limit_ms)
@@ -109,18 +102,10 @@ record_in_database(
 		.function = "api.record_answer",
 		.values = values,
 		.count = sizeof(values) / sizeof(values[0]),
-		.deadline_ms = clock_ms() + limit_of(rq, limit_ms),
+		.deadline_ms = clock_ms() + limit_ms,
 	};
 
-	return db_call(rq->service->db, &call, NULL, NULL);
-}
-
-static const char *
-database_reason(const struct request *rq)
-{
-	const struct db_error *error = db_error(rq->service->db);
-
-	return *error->sqlstate == '\0' ? error->message : error->sqlstate;
+	return breaker_call(rq, &call, NULL, NULL);
 }
 
 static void
@@ -141,10 +126,10 @@ record_write(struct request *rq, const struct record *record)
 
 	/* Who waits for several waits for the database once. */
 	if (!rq->is_database_late) {
-		if (record_in_database(rq, &kept, WRITE_MS) == DB_OK)
+		if (record_in_database(rq, &kept, BREAKER_CALL_MS) == DB_OK)
 			return true;
 		rq->is_database_late = true;
-		log_unrecorded(rq, LOG_WARNING, database_reason(rq), "spool");
+		log_unrecorded(rq, LOG_WARNING, breaker_reason(rq), "spool");
 	}
 	if (spool_keep(conf->spool_dir, conf->spool_max_bytes,
 		conf->spool_max_files, &kept))
@@ -160,5 +145,5 @@ record_read(struct request *rq, const struct record *record)
 	const struct spool_record kept = make_spool_record(rq, record);
 
 	if (record_in_database(rq, &kept, READ_MS) != DB_OK)
-		log_unrecorded(rq, LOG_WARNING, database_reason(rq), "nothing");
+		log_unrecorded(rq, LOG_WARNING, breaker_reason(rq), "nothing");
 }

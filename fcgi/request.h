@@ -73,6 +73,7 @@ struct request {
 	bool is_client_gone;
 	bool is_broken;         /* the answer ended before its end */
 	bool is_database_late;  /* a record went to the spool: so do others */
+	bool is_breaker_open;   /* the last breaker_call() was not made */
 	const char *error_code; /* of a refusal, for the access line */
 };
 

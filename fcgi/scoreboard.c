@@ -27,7 +27,7 @@
 
 enum {
 	MAGIC = 0x57425342, /* "WBSB" */
-	LAYOUT = 3,         /* other numbers are other programs' files */
+	LAYOUT = 4,         /* other numbers are other programs' files */
 	LINE_BYTES = 64,    /* so that no two workers write to one line */
 	SLOTS_MAX = 2047,   /* twice what the configuration allows */
 };
@@ -45,12 +45,14 @@ struct header {
 union line {
 	_Alignas(LINE_BYTES) struct header header;
 	struct slot slot;
+	struct scoreboard_breaker breaker;
 };
 
 /* The mapping is always of this size; the file behind it ends after its last
  * slot. */
 struct scoreboard {
 	union line first; /* the header */
+	union line breaker;
 	_Alignas(LINE_BYTES) struct counters counters;
 	union line slots[SLOTS_MAX];
 };
@@ -221,6 +223,12 @@ scoreboard_read_counters(const struct scoreboard *board)
 	return &board->counters;
 }
 
+struct scoreboard_breaker *
+scoreboard_breaker(struct scoreboard *board)
+{
+	return &board->breaker.breaker;
+}
+
 void
 scoreboard_set_size(struct scoreboard *board, int base, int limit)
 {
@@ -236,6 +244,7 @@ scoreboard_sum(const struct scoreboard *board)
 		.started_s = header->started_s,
 		.base = header->base,
 		.limit = header->limit,
+		.is_breaker_open = board->breaker.breaker.look_at_ms != 0,
 	};
 	int i;
 

@@ -38,6 +38,12 @@ struct slot {
 	    is_exporting; /* a whole list; counts while it is busy */
 };
 
+/* breaker.h's. */
+struct scoreboard_breaker {
+	_Atomic int32_t failures;   /* calls in a row that got no answer */
+	_Atomic int64_t look_at_ms; /* clock_ms() of the next look; 0: closed */
+};
+
 struct scoreboard;
 
 /* Makes or takes over the file and maps it for writing; fatal when it cannot. */
@@ -57,6 +63,8 @@ struct slot *scoreboard_slot(struct scoreboard *, int index);
 struct counters *scoreboard_counters(struct scoreboard *);
 const struct counters *scoreboard_read_counters(const struct scoreboard *);
 
+struct scoreboard_breaker *scoreboard_breaker(struct scoreboard *);
+
 /* What /health and /metrics tell of a pool. */
 struct scoreboard_sum {
 	int64_t started_s; /* of the supervisor, in seconds since 1970 */
@@ -68,6 +76,7 @@ struct scoreboard_sum {
 	int stopping;
 	int exporting;
 	int connected;
+	int is_breaker_open;
 	int64_t requests;
 	int64_t errors;
 };

@@ -7,6 +7,7 @@
  * an unsigned event unless the operator asked for it and set no secret.
  */
 #include "fcgi/webhook.h"
+#include "fcgi/breaker.h"
 #include "fcgi/counters.h"
 #include "fcgi/event.h"
 #include "fcgi/response.h"
@@ -22,8 +23,6 @@
 
 enum {
 	BODY_MAX = 2 * 1024 * 1024, /* an event with its label has 100 KB */
-	RECORD_MS = 2500, /* less than the pool's request_ms by a spool write */
-	CONNECT_MS = 1000, /* a server that hangs shows itself here */
 	RETRY_S = 30,
 };
 
@@ -107,14 +106,6 @@ take_receipt(void *context, const struct db_row *row)
 	return true;
 }
 
-/* When to give up on the database: there is the spool. */
-static int64_t
-record_deadline_ms(const struct request *rq)
-{
-	return rq->started_us / 1000 +
-	    (db_is_connected(rq->service->db) ? RECORD_MS : CONNECT_MS);
-}
-
 static enum db_status
 record(struct request *rq, struct receipt *receipt)
 {
@@ -126,10 +117,11 @@ record(struct request *rq, struct receipt *receipt)
 		.function = "api.receive_webhook",
 		.values = values,
 		.count = 2,
-		.deadline_ms = record_deadline_ms(rq),
+		/* Then there is the spool. */
+		.deadline_ms = clock_ms() + BREAKER_CALL_MS,
 	};
 
-	return db_call(rq->service->db, &call, take_receipt, receipt);
+	return breaker_call(rq, &call, take_receipt, receipt);
 }
 
 /* The database did not take it: keep it on disk until it does. */
@@ -161,13 +153,9 @@ answer_processed(struct request *rq)
 static void
 answer_from_spool(struct request *rq)
 {
-	const struct db_error *error = db_error(rq->service->db);
-
 	log_event(LOG_WARNING, "webhook.not_recorded",
 	    LOG_TEXT("request_id", rq->id),
-	    LOG_TEXT("reason",
-		*error->sqlstate == '\0' ? error->message : error->sqlstate),
-	    LOG_TEXT("next", "spool"));
+	    LOG_TEXT("reason", breaker_reason(rq)), LOG_TEXT("next", "spool"));
 	if (keep(rq)) {
 		answer_processed(rq);
 		return;

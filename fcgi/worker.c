@@ -10,6 +10,7 @@
 #include "fcgi/worker.h"
 
 #include "fcgi/activity.h"
+#include "fcgi/breaker.h"
 #include "fcgi/counters.h"
 #include "fcgi/request.h"
 #include "fcgi/response.h"
@@ -173,6 +174,9 @@ serve(struct request *rq)
 	if (rq->status == 0)
 		response_refuse(
 		    rq, 500, "INTERNAL", NULL, "No answer was made.");
+	request_finish(rq);
+	if (rq->service->db != NULL)
+		breaker_probe(rq);
 	request_end(rq);
 	count(rq);
 	activity_note(rq);

@@ -86,7 +86,7 @@ struct db *db_new(const struct db_options *);
  * idempotent): a broken connection; 40001, 40P01; plans made stale by a
  * migration (0A000, 42804, 26000, 42883, XX000); a server that has become a
  * standby (25006), unless it is a read.  While the server cannot be reached it
- * is asked at most once per growing pause (100 ms to 5 s) and DB_AWAY comes at
+ * is asked at most once per growing pause (100 ms to 1 s) and DB_AWAY comes at
  * once in between. */
 enum db_status db_call(struct db *, const struct db_call *,
     db_row_function *row, void *context) __attribute__((warn_unused_result));

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_LONGEST_MS = 5000 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_LONGEST_MS = 1000 };
 
 /* All zero: nothing has failed. */
 struct pause {

@@ -240,6 +240,15 @@ spool_has_room(
 	return is_good;
 }
 
+/* A record, and not the reason beside it. */
+static void
+count_bad(void *context, const char *name)
+{
+	struct spool_survey *survey = context;
+
+	survey->bad += strstr(name, ".reason") == NULL;
+}
+
 bool
 spool_look(const char *dir, struct spool_survey *survey)
 {
@@ -249,7 +258,8 @@ spool_look(const char *dir, struct spool_survey *survey)
 	*survey = (struct spool_survey){ 0 };
 	if (top < 0)
 		return false;
-	is_counted = list(top, "new", count_one, survey);
+	is_counted = list(top, "new", count_one, survey) &&
+	    list(top, "bad", count_bad, survey);
 	close_quietly(top);
 	/* Never used: it has no new/ yet. */
 	return is_counted || errno == ENOENT;
@@ -503,6 +513,7 @@ static bool
 drain_one(struct drain *d, const char *name)
 {
 	struct spool_record record;
+	const char *reason = "the database refused the record";
 	const char *damage = NULL;
 	char path[PATH_BYTES];
 
@@ -520,11 +531,11 @@ drain_one(struct drain *d, const char *name)
 		set_aside(d->top, name, damage);
 		return true;
 	}
-	switch (d->apply(d->context, &record)) {
+	switch (d->apply(d->context, &record, &reason)) {
 	case SPOOL_DONE:
 		return remove_record(d, path);
 	case SPOOL_BAD:
-		set_aside(d->top, name, "the database refused the record");
+		set_aside(d->top, name, reason);
 		return true;
 	case SPOOL_PASS:
 		return true;

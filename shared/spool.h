@@ -49,8 +49,9 @@ enum spool_verdict {
 	SPOOL_BAD,   /* the database refuses it for good: set aside in bad/ */
 };
 
+/* With SPOOL_BAD it may set `reason`: one line, kept beside the record. */
 typedef enum spool_verdict spool_function(
-    void *context, const struct spool_record *);
+    void *context, const struct spool_record *, const char **reason);
 
 /* Gives each kept record, oldest first, to `apply`; damaged ones go to bad/.
  * One drain at a time (a lock on the directory; false with EWOULDBLOCK when
@@ -59,9 +60,10 @@ typedef enum spool_verdict spool_function(
 bool spool_drain(const char *dir, spool_function *apply, void *context,
     int *done) __attribute__((warn_unused_result));
 
-/* What waits in new/. */
+/* What waits in new/, and what was set aside in bad/. */
 struct spool_survey {
-	long records;
+	long bad;
+	long records; /* in new/, as the two below */
 	long bytes;
 	int64_t oldest_us; /* when it was kept, since 1970; 0: there is none */
 };

@@ -27,7 +27,7 @@ FLOORS = {
         "pool utf8 uuid",
         "csv query rate row scoreboard target",
         "request",
-        "activity",
+        "activity breaker",
         "response",
         "fields guard parameter record",
         "answer body form upstream where",
@@ -45,14 +45,14 @@ FLOORS = {
         "commands sqlfiles table",
         "session",
         "activities books",
-        "config jobs key migrate refresh",
+        "config jobs key migrate refresh spool",
         "main",
     ],
 }
 BELOW = {"shared": [], "fcgi": ["shared"], "ctl": ["shared"]}
 
 # Files that are one module in two files, and stand on its floor.
-PARTS = {"spoolfile": "spool"}
+PARTS = {"spoolfile": "spool", "spoolview": "spool"}
 
 # One library, one file.
 LIBRARIES = {

@@ -136,7 +136,7 @@ def test_the_families(stack, client):
     assert metrics.value("pool_workers", pool="read", state="busy") >= 1
     assert set(metrics.types) == {"waybill_" + name for name in """
         build_info up pool_size pool_limit pool_database_connections
-        pool_exports
+        pool_exports pool_breaker_open breaker_openings_total
         pool_start_time_seconds pool_workers workers_started_total
         worker_deaths_total worker_kills_total activities_dropped_total
         http_requests_uncounted_total http_requests_total
@@ -144,6 +144,7 @@ def test_the_families(stack, client):
         upstream_requests_total upstream_request_duration_seconds
         webhook_events_total database_up jobs jobs_oldest_seconds
         webhook_failed spool_records spool_bytes spool_oldest_seconds
+        spool_bad_records
         sync_queue_depth sync_lag_seconds view_refresh_duration_seconds
         view_refreshed_timestamp_seconds""".split()} - (
             set() if metrics.of("view_refresh_duration_seconds") else

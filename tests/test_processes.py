@@ -406,10 +406,12 @@ def drained(stack, db, events):
 
 
 def spooled(stack):
+    """What waits and what was refused.  A killed worker may leave a file in
+    tmp/ that nobody was told of."""
     found = []
     for folder, _, names in os.walk(stack.spool_dir):
         found += [os.path.join(folder, name) for name in names
-                  if os.path.basename(folder) in ("new", "tmp", "bad")]
+                  if os.path.basename(folder) in ("new", "bad")]
     return found
 
 

@@ -41,8 +41,9 @@ static struct {
 } seen;
 
 static enum spool_verdict
-see(void *context, const struct spool_record *record)
+see(void *context, const struct spool_record *record, const char **reason)
 {
+	*reason = "23514: not this one";
 	assert_ptr_equal(context, &seen);
 	assert_true(seen.count < SEEN_MAX);
 	assert_true(record->body_bytes < sizeof(seen.last_body));
@@ -224,8 +225,10 @@ a_kept_answer_comes_back_as_it_was(void **state)
 static int asked;
 
 static enum spool_verdict
-pass_over_the_first(void *context, const struct spool_record *record)
+pass_over_the_first(
+    void *context, const struct spool_record *record, const char **reason)
 {
+	(void)reason;
 	(void)context;
 	asked++;
 	return record->status == 1 ? SPOOL_PASS : SPOOL_DONE;
@@ -246,8 +249,10 @@ one_that_waits_holds_up_no_other(void **state)
 }
 
 static enum spool_verdict
-expect_webhook(void *context, const struct spool_record *record)
+expect_webhook(
+    void *context, const struct spool_record *record, const char **reason)
 {
+	(void)reason;
 	(void)context;
 	assert_int_equal(record->kind, SPOOL_WEBHOOK);
 	assert_string_equal(record->request_id, "");
@@ -360,7 +365,7 @@ a_refused_record_is_set_aside_with_its_reason(void **state)
 	assert_int_equal(depth(), 0);
 	assert_int_equal(count_files("bad"), 2);
 	(void)read_bytes(find_file("bad", ".reason"), text, sizeof(text));
-	assert_string_equal(text, "the database refused the record\n");
+	assert_string_equal(text, "23514: not this one\n");
 	assert_int_equal(unlink(find_file("bad", ".reason")), 0);
 	(void)read_bytes(find_file("bad", ""), text, sizeof(text));
 	assert_string_equal(text, kept);
@@ -542,10 +547,12 @@ a_failed_write_leaves_nothing_behind(void **state)
 }
 
 static enum spool_verdict
-drain_inside(void *context, const struct spool_record *record)
+drain_inside(
+    void *context, const struct spool_record *record, const char **reason)
 {
 	int done;
 
+	(void)reason;
 	(void)record;
 	assert_false(spool_drain(dir, drain_inside, context, &done));
 	assert_int_equal(errno, EWOULDBLOCK);
