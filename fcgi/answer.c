@@ -21,8 +21,31 @@ is_read(const struct request *rq, const struct answer *answer)
 	    (rq->is_head || strcmp(rq->method, "GET") == 0);
 }
 
-void
-answer_send(struct request *rq, const struct answer *answer)
+/* Below /v2 and /beta: the bytes alone, as EasyPost gives them. */
+static void
+send_bare(struct request *rq, const struct answer *answer)
+{
+	struct request_header headers[HEADERS_MAX] = {
+		{ "Content-Type", "application/json; charset=utf-8" },
+		{ "Cache-Control", "private, no-cache, no-store" },
+	};
+	char length[24];
+	int count = 2;
+
+	(void)snprintf(length, sizeof(length), "%zu", answer->bytes);
+	headers[count++] = (struct request_header){ "Content-Length", length };
+	if (answer->is_unrecorded)
+		headers[count++] =
+		    (struct request_header){ "X-Waybill-Recorded", "no" };
+	if (answer->is_replayed)
+		headers[count++] =
+		    (struct request_header){ "Idempotent-Replayed", "true" };
+	request_start_answer(rq, answer->status, headers, count);
+	request_write(rq, answer->data, answer->bytes);
+}
+
+static void
+send_enveloped(struct request *rq, const struct answer *answer)
 {
 	struct request_header headers[HEADERS_MAX];
 	char etag[ETAG_BYTES];
@@ -59,6 +82,15 @@ answer_send(struct request *rq, const struct answer *answer)
 	request_write(rq, before, strlen(before));
 	request_write(rq, answer->data, answer->bytes);
 	request_write(rq, after, strlen(after));
+}
+
+void
+answer_send(struct request *rq, const struct answer *answer)
+{
+	if (response_has_easypost_envelope(rq))
+		send_bare(rq, answer);
+	else
+		send_enveloped(rq, answer);
 }
 
 /* A code that says something; else NULL. */

@@ -22,7 +22,7 @@ struct answer {
 	bool is_replayed;
 };
 
-/* {"status":"success","data":DATA}; nothing in it is of this request alone, so
+/* {"status":"success","data":DATA}, and DATA alone below /v2 and /beta; nothing in it is of this request alone, so
  * that the same data make the same bytes again.  A read has a tag, or is 304. */
 void answer_send(struct request *, const struct answer *);
 

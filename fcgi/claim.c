@@ -6,6 +6,7 @@
  */
 #include "fcgi/claim.h"
 #include "fcgi/answer.h"
+#include "fcgi/breaker.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "shared/clock.h"
@@ -18,7 +19,6 @@
 #include <string.h>
 
 enum {
-	CALL_MS = 3000, /* while the client waits */
 	KEY_MAX = 255,
 	RETRY_S = 2, /* a purchase takes about one second */
 	ID_BYTES = 16,
@@ -108,11 +108,11 @@ call(struct request *rq, const char *function, const struct db_value *values,
 		.function = function,
 		.values = values,
 		.count = count,
-		.deadline_ms = clock_ms() + CALL_MS,
+		.deadline_ms = clock_ms() + BREAKER_CALL_MS,
 	};
 
-	return db_call(rq->service->db, &db_write,
-	    outcome == NULL ? NULL : take_outcome, outcome);
+	return breaker_call(
+	    rq, &db_write, outcome == NULL ? NULL : take_outcome, outcome);
 }
 
 static void
@@ -162,43 +162,40 @@ answer_outcome(struct request *rq, const struct outcome *outcome)
 		    RETRY_S);
 }
 
-static bool
-ask_database(struct request *rq, struct claim *claim, const char *key)
+/* What the database says to an attempt at the key, which the digest tells from
+ * others. */
+static enum db_status
+ask_database(struct request *rq, struct claim *claim, const char *caller,
+    const char *key, const unsigned char *digest, struct outcome *outcome)
 {
-	unsigned char digest[SHA256_BYTES];
-	struct outcome outcome = { .rq = rq, .word = "" };
 	enum db_status status;
 
 	make_id(claim->id);
-	make_digest(rq, digest);
 	const struct db_value values[] = {
 		db_text(claim->id),
-		db_text(rq->caller.key_id),
+		db_text(caller),
 		db_text(key),
 		db_text(rq->method),
 		db_text(rq->path),
-		db_bytes(digest, sizeof(digest)),
+		db_bytes(digest, SHA256_BYTES),
 	};
 	status = call(rq, "api.claim_request", values,
-	    sizeof(values) / sizeof(values[0]), &outcome);
-	if (status != DB_OK) {
-		response_refuse_db(rq, status);
-		return false;
-	}
-	claim->note = outcome.note;
-	if (strcmp(outcome.word, "new") == 0)
+	    sizeof(values) / sizeof(values[0]), outcome);
+	claim->note = outcome->note;
+	if (status == DB_OK && strcmp(outcome->word, "new") == 0)
 		claim->state = CLAIM_NEW;
-	else if (strcmp(outcome.word, "in_doubt") == 0)
+	else if (status == DB_OK && strcmp(outcome->word, "in_doubt") == 0)
 		claim->state = CLAIM_IN_DOUBT;
-	else
-		answer_outcome(rq, &outcome);
-	return claim->state != CLAIM_NONE;
+	return status;
 }
 
 bool
 claim_take(struct request *rq, struct claim *taken)
 {
 	const char *key = request_header(rq, "HTTP_IDEMPOTENCY_KEY");
+	unsigned char digest[SHA256_BYTES];
+	struct outcome outcome = { .rq = rq, .word = "" };
+	enum db_status status;
 
 	*taken = (struct claim){ .state = CLAIM_NONE };
 	if (key == NULL)
@@ -213,7 +210,39 @@ claim_take(struct request *rq, struct claim *taken)
 		refuse_without_database(rq);
 		return false;
 	}
-	return ask_database(rq, taken, key);
+	make_digest(rq, digest);
+	status =
+	    ask_database(rq, taken, request_caller(rq), key, digest, &outcome);
+	if (status != DB_OK)
+		response_refuse_db(rq, status);
+	else if (taken->state == CLAIM_NONE)
+		answer_outcome(rq, &outcome);
+	return taken->state != CLAIM_NONE;
+}
+
+bool
+claim_take_thing(struct request *rq, struct claim *taken, const char *name)
+{
+	unsigned char digest[SHA256_BYTES];
+	struct outcome outcome = { .rq = rq, .word = "" };
+
+	*taken = (struct claim){ .state = CLAIM_NONE };
+	if (rq->service->db == NULL)
+		return true;
+	/* Whatever is wanted of the thing, it is one deed. */
+	hmac_sha256(name, strlen(name), digest);
+	if (ask_database(rq, taken, "", name, digest, &outcome) != DB_OK) {
+		log_event(LOG_WARNING, "claim.unguarded",
+		    LOG_TEXT("request_id", rq->id), LOG_TEXT("thing", name),
+		    LOG_TEXT("reason", breaker_reason(rq)));
+		return true;
+	}
+	if (taken->state == CLAIM_NONE)
+		response_refuse_for(rq, 409, "IDEMPOTENCY.IN_FLIGHT",
+		    "Another request is doing the same to this at the moment; "
+		    "ask again for what came of it.",
+		    RETRY_S);
+	return taken->state != CLAIM_NONE;
 }
 
 /* db_row_function */
@@ -234,14 +263,14 @@ claim_note(struct request *rq, const struct claim *taken, const char *note)
 		.function = "api.note_claim",
 		.values = values,
 		.count = 2,
-		.deadline_ms = clock_ms() + CALL_MS,
+		.deadline_ms = clock_ms() + BREAKER_CALL_MS,
 	};
 	bool is_noted = false;
 	enum db_status status;
 
 	if (taken->state == CLAIM_NONE)
 		return true;
-	status = db_call(rq->service->db, &db_write, take_truth, &is_noted);
+	status = breaker_call(rq, &db_write, take_truth, &is_noted);
 	if (status != DB_OK)
 		response_refuse_db(rq, status);
 	else if (!is_noted)
@@ -276,6 +305,12 @@ claim_done(struct request *rq, const struct claim *taken, int status,
     const struct buf *data)
 {
 	settle(rq, taken, "done", status, data);
+}
+
+void
+claim_free(struct request *rq, const struct claim *taken)
+{
+	settle(rq, taken, "none", 0, NULL);
 }
 
 void

@@ -31,6 +31,13 @@ struct claim {
  * when it has been answered: with what the first attempt said, or refused. */
 bool claim_take(struct request *, struct claim *);
 
+/* Claims what is done to a thing, "buy shp_...", whoever asks and with whatever
+ * key, for as long as it is under way or in doubt.  Without a database, and when
+ * it does not answer, the state is CLAIM_NONE: then EasyPost alone keeps a thing
+ * from being bought twice.  False when the request was refused, for somebody is
+ * at it. */
+bool claim_take_thing(struct request *, struct claim *, const char *name);
+
 /* Commits how far this attempt has come.  False when that failed, and the
  * request has been refused: it may not go on. */
 bool claim_note(struct request *, const struct claim *, const char *note);
@@ -39,6 +46,10 @@ bool claim_note(struct request *, const struct claim *, const char *note);
  * gets it.  A failure is only logged: the next attempt asks EasyPost then. */
 void claim_done(
     struct request *, const struct claim *, int status, const struct buf *data);
+
+/* The attempt ends with an effect that EasyPost itself tells from now on: nothing
+ * is kept here. */
+void claim_free(struct request *, const struct claim *);
 
 /* The attempt ends without: nothing was executed, or nobody knows.  What an
  * earlier attempt left in doubt stays so. */

@@ -2,11 +2,12 @@
  * The recording proxy.
  *
  * A request goes to EasyPost as it came and its answer back as it came; on the
- * way upstream.c keeps the answer.  What must stay true: no byte of a request's
+ * way upstream.c keeps the answer; what spends money takes spending.c along.  What must stay true: no byte of a request's
  * body or of an answer is changed.
  */
 #include "fcgi/proxy.h"
 #include "fcgi/response.h"
+#include "fcgi/spending.h"
 #include "fcgi/target.h"
 #include "fcgi/upstream.h"
 
@@ -170,7 +171,10 @@ proxy_handle(struct request *rq, const void *unused)
 	if (!upstream_check(&call))
 		return;
 	add_headers(&call);
-	result = upstream_send(&call);
+	if (!spending_is(&call))
+		result = upstream_send(&call);
+	else if (!spending_send(&call, &result))
+		return;
 	if (result == EASYPOST_ANSWERED)
 		relay_answer(&call);
 	else

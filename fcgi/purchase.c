@@ -9,8 +9,8 @@
 #include "fcgi/purchase.h"
 #include "fcgi/answer.h"
 #include "fcgi/ask.h"
-#include "fcgi/claim.h"
 #include "fcgi/draft.h"
+#include "fcgi/once.h"
 #include "fcgi/parameter.h"
 #include "fcgi/rate.h"
 #include "fcgi/response.h"
@@ -58,18 +58,12 @@ static const struct body_field refund_fields[] = {
 
 /* clang-format on */
 
-/* What is done to a shipment, and how one sees that it was done. */
-struct action {
-	const char *verb;
-	bool (*is_done)(const struct json *shipment);
-};
-
 /* One purchase or refund under way; what it points to is in the request's memory
  * or in the body. */
 struct purchase {
 	struct request *rq;
-	const struct action *action;
-	struct claim claim;
+	const struct deed *deed;
+	struct once once;
 	struct rate_wish wish;
 	struct buf sent; /* the body for EasyPost */
 	int status;      /* of the answer when all went well */
@@ -78,21 +72,14 @@ struct purchase {
 	bool is_created; /* the shipment, by this request */
 };
 
+/* With the rate that is wanted, where that is known. */
 static bool
-is_bought(const struct json *shipment)
+is_done(const struct purchase *purchase, const struct json *shipment)
 {
-	return json_kind(json_member(shipment, "postage_label")) ==
-	    JSON_KIND_OBJECT;
+	return purchase->deed->is_done(shipment, NULL) &&
+	    (purchase->rate_id == NULL ||
+		deed_has_rate(shipment, purchase->rate_id));
 }
-
-static bool
-is_refunded(const struct json *shipment)
-{
-	return json_text(json_member(shipment, "refund_status")) != NULL;
-}
-
-static const struct action action_buy = { "buy", is_bought };
-static const struct action action_refund = { "refund", is_refunded };
 
 /*
  * What the client wants.
@@ -153,7 +140,7 @@ answer_done(struct purchase *purchase, struct ask *ask)
 {
 	const struct buf *body = &ask->call.answer->body;
 
-	claim_done(purchase->rq, &purchase->claim, purchase->status, body);
+	once_done(purchase->rq, &purchase->once, purchase->status, body);
 	answer_send(purchase->rq,
 	    &(struct answer){ .status = purchase->status,
 		.data = body->data,
@@ -168,9 +155,9 @@ give_up(struct purchase *purchase, struct ask *ask)
 	ask->hint = created_sentence(purchase, "");
 	ask->location = location_of(purchase);
 	if (ask->outcome == ASK_IN_DOUBT)
-		claim_doubt(purchase->rq, &purchase->claim);
+		once_doubt(purchase->rq, &purchase->once);
 	else
-		claim_void(purchase->rq, &purchase->claim);
+		once_void(purchase->rq, &purchase->once);
 	ask_refuse(ask);
 }
 
@@ -183,7 +170,7 @@ refuse(struct purchase *purchase, const char *code, const char *field,
 	const struct request_header header = { "Location",
 		location_of(purchase) };
 
-	claim_void(purchase->rq, &purchase->claim);
+	once_void(purchase->rq, &purchase->once);
 	if (hint != NULL)
 		message =
 		    arena_printf(purchase->rq->arena, "%s %s", message, hint);
@@ -324,15 +311,15 @@ look_again(struct purchase *purchase, struct ask *refused)
 
 	ask_end(refused);
 	begin_look(purchase, &look);
-	if (ask_send(&look) && purchase->action->is_done(look.document)) {
+	if (ask_send(&look) && is_done(purchase, look.document)) {
 		adopt(purchase, &look);
 	} else if (look.outcome != ASK_KEPT_BACK) {
-		claim_void(rq, &purchase->claim);
+		once_void(rq, &purchase->once);
 		response_refuse(rq, status,
 		    *code == '\0' ? "UPSTREAM.REFUSED" : code, NULL,
 		    *message == '\0' ? "EasyPost refused." : message);
 	} else {
-		claim_void(rq, &purchase->claim);
+		once_void(rq, &purchase->once);
 	}
 	ask_end(&look);
 }
@@ -349,13 +336,13 @@ execute(struct purchase *purchase)
 	}
 	ask_write(&ask, purchase->rq,
 	    arena_printf(purchase->rq->arena, "/v2/shipments/%s/%s",
-		purchase->shipment_id, purchase->action->verb),
+		purchase->shipment_id, purchase->deed->name),
 	    purchase->sent.data, purchase->sent.len);
 	if (ask_send(&ask)) {
 		answer_done(purchase, &ask);
 	} else if (ask.outcome == ASK_REFUSED &&
 	    ask.call.answer->status == 422 &&
-	    purchase->claim.state == CLAIM_IN_DOUBT) {
+	    once_is_in_doubt(&purchase->once)) {
 		look_again(purchase, &ask);
 		return;
 	} else {
@@ -371,19 +358,19 @@ static bool
 look_first(struct purchase *purchase)
 {
 	bool goes_on = false;
-	bool is_in_doubt = purchase->claim.state == CLAIM_IN_DOUBT;
+	bool is_in_doubt = once_is_in_doubt(&purchase->once);
 	struct ask look;
 
 	begin_look(purchase, &look);
 	if (!ask_send(&look)) {
 		/* A read leaves no doubt of its own. */
-		claim_void(purchase->rq, &purchase->claim);
+		once_void(purchase->rq, &purchase->once);
 		look.hint = created_sentence(purchase, "");
 		ask_refuse(&look);
-	} else if (is_in_doubt && purchase->action->is_done(look.document)) {
+	} else if (is_in_doubt && is_done(purchase, look.document)) {
 		adopt(purchase, &look);
 	} else {
-		goes_on = purchase->action != &action_buy ||
+		goes_on = purchase->deed != &deed_buy_shipment ||
 		    purchase->rate_id != NULL ||
 		    choose(purchase, look.document);
 	}
@@ -405,13 +392,13 @@ create(struct purchase *purchase)
 	ask.call.reserve_ms = BUY_MS;
 	if (!ask_send(&ask)) {
 		ask.hint = "Nothing was bought.";
-		claim_void(rq, &purchase->claim);
+		once_void(rq, &purchase->once);
 		ask_refuse(&ask);
 	} else {
 		purchase->shipment_id = ask_text(&ask, "id");
 		purchase->is_created = true;
 		goes_on = choose(purchase, ask.document) &&
-		    claim_note(rq, &purchase->claim,
+		    claim_note(rq, &purchase->once.key,
 			arena_printf(rq->arena, "%s %s", purchase->shipment_id,
 			    purchase->rate_id));
 	}
@@ -424,7 +411,7 @@ create(struct purchase *purchase)
 static bool
 take_note(struct purchase *purchase)
 {
-	const char *note = purchase->claim.note;
+	const char *note = purchase->once.key.note;
 	const char *space = note == NULL ? NULL : strchr(note, ' ');
 
 	if (space == NULL)
@@ -443,7 +430,7 @@ take_note(struct purchase *purchase)
 static void
 create_and_buy(struct purchase *purchase, const struct json *body)
 {
-	if (!claim_take(purchase->rq, &purchase->claim))
+	if (!once_take(purchase->rq, &purchase->once, NULL, NULL))
 		return;
 	draft_write(&purchase->sent, purchase->rq, body, &create_shape);
 	if (take_note(purchase) ? look_first(purchase) : create(purchase)) {
@@ -456,7 +443,7 @@ void
 purchase_create(struct request *rq, const void *unused)
 {
 	struct purchase purchase = {
-		.rq = rq, .action = &action_buy, .status = 201
+		.rq = rq, .deed = &deed_buy_shipment, .status = 201
 	};
 	struct body_check *check = body_check_new(rq->arena);
 	struct json *body;
@@ -478,13 +465,13 @@ buy(struct purchase *purchase, const struct json *body)
 {
 	const struct rate_wish *wish = &purchase->wish;
 
-	if (!claim_take(purchase->rq, &purchase->claim))
+	if (!once_take(purchase->rq, &purchase->once, purchase->deed,
+		purchase->shipment_id))
 		return;
 	/* A known price needs no look, unless it must be compared. */
 	if (wish->max_price == NULL)
 		purchase->rate_id = wish->id;
-	if ((purchase->claim.state == CLAIM_IN_DOUBT ||
-		purchase->rate_id == NULL) &&
+	if ((once_is_in_doubt(&purchase->once) || purchase->rate_id == NULL) &&
 	    !look_first(purchase))
 		return;
 	write_buy(purchase, body);
@@ -495,7 +482,7 @@ void
 purchase_buy(struct request *rq, const void *unused)
 {
 	struct purchase purchase = { .rq = rq,
-		.action = &action_buy,
+		.deed = &deed_buy_shipment,
 		.status = 200,
 		.shipment_id = rq->argument };
 	struct body_check *check = body_check_new(rq->arena);
@@ -518,7 +505,7 @@ void
 purchase_refund(struct request *rq, const void *unused)
 {
 	struct purchase purchase = { .rq = rq,
-		.action = &action_refund,
+		.deed = &deed_refund_shipment,
 		.status = 200,
 		.shipment_id = rq->argument };
 	struct body_check *check = body_check_new(rq->arena);
@@ -532,8 +519,9 @@ purchase_refund(struct request *rq, const void *unused)
 	(void)buf_add_string(&purchase.sent, "{}");
 	if (body != NULL)
 		body_look(check, body, "", refund_fields);
-	if (body_is_good(rq, check) && claim_take(rq, &purchase.claim) &&
-	    (purchase.claim.state != CLAIM_IN_DOUBT || look_first(&purchase)))
+	if (body_is_good(rq, check) &&
+	    once_take(rq, &purchase.once, purchase.deed, rq->argument) &&
+	    (!once_is_in_doubt(&purchase.once) || look_first(&purchase)))
 		execute(&purchase);
 	buf_free(&purchase.sent);
 	json_free(body);

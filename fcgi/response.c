@@ -43,9 +43,8 @@ response_buf(void)
 	return &body;
 }
 
-/* Official clients read only EasyPost's envelope, and call only here. */
-static bool
-has_easypost_envelope(const struct request *rq)
+bool
+response_has_easypost_envelope(const struct request *rq)
 {
 	return strncmp(rq->path, "/v2/", 4) == 0 ||
 	    strncmp(rq->path, "/beta/", 6) == 0;
@@ -139,7 +138,7 @@ response_refuse_with(struct request *rq, const struct response_refusal *refusal)
 	log_refusal(rq, refusal);
 	if (rq->status != 0) /* too late: its first bytes are on their way */
 		return;
-	if (has_easypost_envelope(rq)) {
+	if (response_has_easypost_envelope(rq)) {
 		(void)buf_add_string(body, "{\"error\":");
 		add_error(body, refusal);
 	} else {

@@ -70,4 +70,8 @@ void response_json(struct request *, int status, const struct buf *body);
 void response_created(
     struct request *, const char *location, const struct buf *body);
 
+/* True below /v2 and /beta: official clients read only EasyPost's envelope, and
+ * call only there. */
+bool response_has_easypost_envelope(const struct request *);
+
 #endif

@@ -48,15 +48,17 @@ static const struct failure {
 
 /* The worker's, so that the memory of answers is used again. */
 static struct reply *
-kept_answer(void)
+kept_answer(bool is_beside)
 {
-	static struct reply answer;
+	static struct reply answers[2];
 	static bool is_made;
 
-	if (!is_made)
-		reply_init(&answer);
+	if (!is_made) {
+		reply_init(&answers[0]);
+		reply_init(&answers[1]);
+	}
 	is_made = true;
-	return &answer;
+	return &answers[is_beside];
 }
 
 void
@@ -179,7 +181,7 @@ upstream_send(struct upstream *call)
 	struct request *rq = call->rq;
 	enum easypost_result result;
 
-	call->answer = kept_answer();
+	call->answer = kept_answer(call->is_beside);
 	call->is_recorded = rq->service->db != NULL;
 	upstream_add_header(call, "X-Request-Id", rq->id);
 	result = exchange(call);

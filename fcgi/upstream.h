@@ -27,6 +27,7 @@ struct upstream {
 	size_t body_bytes;
 	bool has_body;
 	bool is_write;
+	bool is_beside; /* while the answer of another is still needed */
 	int reserve_ms; /* of the request's time, kept for a call after this */
 
 	struct easypost_header headers[UPSTREAM_HEADERS_MAX];

@@ -25,14 +25,15 @@ FLOORS = {
     "fcgi": [
         "base64 counters decimal etag event growth listen mask moment params pattern phrase "
         "pool utf8 uuid",
-        "csv query rate row scoreboard target",
+        "csv deed query rate row scoreboard target",
         "request",
         "activity breaker",
         "response",
         "fields guard parameter record",
         "answer body form upstream where",
         "ask claim draft list wish",
-        "total",
+        "once total",
+        "spending",
         "export",
         "bulk health metrics proxy purchase read simple track tracking webhook write",
         "route",

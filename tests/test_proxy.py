@@ -656,10 +656,9 @@ def test_a_label_is_bought_once_when_the_connection_dies(client, sim):
     path = f"/v2/shipments/{created['id']}/buy"
     sim.fault(f"POST {path}", "reset_after", times=1)
     got = client.post(path, document={"rate": created["rates"][0]})
-    assert_error(got, 502, "UPSTREAM.IN_DOUBT", easypost=True)
+    assert got.status_code == 200 and got.json()["tracking_code"]
     assert len(sim.calls(path)) == 1
-    bought = client.get(f"/v2/shipments/{created['id']}").json()
-    assert bought["tracking_code"]
+    assert client.get(f"/v2/shipments/{created['id']}").content == got.content
 
 
 def test_who_gave_up_before_its_turn_buys_nothing(odd_stack):
