@@ -12,6 +12,7 @@
 enum {
 	FAILURES_TO_OPEN = 2, /* one may be a lock, or much work */
 	LOOK_EVERY_MS = 250,
+	OVERDUE_MS = 2000, /* nobody has come since, behind whom to look */
 };
 
 static struct scoreboard_breaker *
@@ -71,11 +72,27 @@ call_and_note(struct request *rq, const struct db_call *call,
 	return status;
 }
 
+/* True for one caller when the look is due since so long; the next one is then
+ * due later. */
+static bool
+takes_turn(const struct request *rq, int64_t since_ms)
+{
+	struct scoreboard_breaker *breaker = state_of(rq);
+	int64_t look_at_ms = breaker->look_at_ms;
+	int64_t now_ms = clock_ms();
+
+	return look_at_ms != 0 && look_at_ms + since_ms <= now_ms &&
+	    atomic_compare_exchange_strong(
+		&breaker->look_at_ms, &look_at_ms, now_ms + LOOK_EVERY_MS);
+}
+
 enum db_status
 breaker_call(struct request *rq, const struct db_call *call,
     db_row_function *row, void *context)
 {
-	rq->is_breaker_open = breaker_is_open(rq);
+	/* After a quiet time the first call looks itself. */
+	rq->is_breaker_open =
+	    breaker_is_open(rq) && !takes_turn(rq, OVERDUE_MS);
 	if (rq->is_breaker_open)
 		return DB_AWAY;
 	return call_and_note(rq, call, row, context);
@@ -94,16 +111,10 @@ breaker_reason(const struct request *rq)
 void
 breaker_probe(struct request *rq)
 {
-	struct scoreboard_breaker *breaker = state_of(rq);
-	int64_t look_at_ms = breaker->look_at_ms;
-	int64_t now_ms = clock_ms();
 	const struct db_call call = { .function = "api.health",
-		.deadline_ms = now_ms + BREAKER_CALL_MS };
+		.deadline_ms = clock_ms() + BREAKER_CALL_MS };
 
-	if (look_at_ms == 0 || look_at_ms > now_ms ||
-	    !atomic_compare_exchange_strong(
-		&breaker->look_at_ms, &look_at_ms, now_ms + LOOK_EVERY_MS))
-		return;
-	/* What comes of it has been noted. */
-	(void)call_and_note(rq, &call, NULL, NULL);
+	if (takes_turn(rq, 0))
+		(void)call_and_note(
+		    rq, &call, NULL, NULL); /* it has been noted */
 }

@@ -103,20 +103,21 @@ class Contract:
         media = known.get(kind, known.get("*/*"))
         expect(media is not None, f"{kind!r} is not in the contract")
         if operation["x-scope"] == "proxy":
-            self.look_at_passage(status, headers, content, media)
+            self.look_at_passage((*key, name), status, headers, content,
+                                 media)
         elif kind == "application/json":
             self.look_at_document((*key, name), status, headers, content,
                                   media["schema"],
                                   operation.get("x-relays", False))
 
-    def look_at_passage(self, status, headers, content, media):
+    def look_at_passage(self, key, status, headers, content, media):
         """EasyPost's answers are its own business; refusals are ours."""
         if status < 400 or not is_own(headers, content):
             return
         choices = media.get("schema", {}).get("anyOf")
         expect(choices, "the gateway refuses with a status that is not in "
                         "the contract")
-        self.validate(("proxy", status), json.loads(content), choices[0])
+        self.validate(key, json.loads(content), choices[0])
         self.look_at_code(code_of(content), status, headers)
 
     def look_at_document(self, key, status, headers, content, schema,

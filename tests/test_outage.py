@@ -7,6 +7,7 @@ A stack of its own, of few workers, so that it is known who knows what.
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -36,11 +37,18 @@ def event():
         [documents.detail(1, "in_transit", "Moved")]))
 
 
-def access_lines(stack, pool, place):
-    """The fields of the requests that the pool's log has told of since."""
-    return [dict(re.findall(r"(\w+)=(\S+)", line))
-            for line in stack.logs(place)[pool + ".log"].decode().splitlines()
-            if ">request " in line]
+def access_lines(stack, pool, answers):
+    """The fields of the lines that the pool's log has of these answers."""
+    ids = {answer.headers["X-Request-Id"] for answer in answers}
+
+    def look():
+        lines = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in
+                 stack.logs()[pool + ".log"].decode().splitlines()
+                 if ">request " in line]
+        found = [line for line in lines if line["request_id"] in ids]
+        return len(found) == len(ids) and found
+
+    return wait_until(look, 10, "the lines of all answers")
 
 
 def has_said(stack, pool, place, word):
@@ -61,19 +69,16 @@ def test_nobody_waits_for_what_is_known(own, own_db, how):
 
     def send(number):
         events.extend(event() for _ in range(number))
-        for one in events[-number:]:
-            assert deliver(nobody, one).status_code == 200
+        answers = [deliver(nobody, one) for one in events[-number:]]
+        assert {answer.status_code for answer in answers} == {200}
+        return answers
 
     getattr(own.postgres, how)()
     try:
         send(2)
         assert has_said(own, "webhook", place, "open")
-        since = own.log_sizes()
-        send(20)
-        wait_until(lambda: len(access_lines(own, "webhook", since)) == 20, 10,
-                   "their lines")
         # What the database cost them came behind their answers.
-        for line in access_lines(own, "webhook", since):
+        for line in access_lines(own, "webhook", send(20)):
             if float(line["database_ms"]) > 1:
                 assert float(line["total_ms"]) < float(line["database_ms"])
         assert not has_said(own, "webhook", place, "closed")
@@ -105,14 +110,13 @@ def test_purchases_do_not_wait_either(own, own_db):
     place = own.log_sizes()
     own.postgres.freeze()
     try:
+        answers = []
         for one in bought:
             own_sim.canned("POST", path, one)
-            assert easypost.post(path).content == compact(one)
+            answers.append(easypost.post(path))
+            assert answers[-1].content == compact(one)
         assert has_said(own, "upstream", place, "open")
-        lines = wait_until(
-            lambda: len(access_lines(own, "upstream", place)) == len(bought)
-            and access_lines(own, "upstream", place), 10, "their lines")
-        waited = [line for line in lines
+        waited = [line for line in access_lines(own, "upstream", answers)
                   if float(line["total_ms"]) > 400]
         assert len(waited) <= 2, waited
     finally:
@@ -142,6 +146,28 @@ def test_one_slow_answer_opens_nothing(own, own_db):
     wait_until(lambda: own_db.one("select status from trackers where "
                                   "easypost_id = %s", known["id"])
                == "delivered", 30, "the event that had to wait")
+
+
+def test_after_a_quiet_time_the_first_one_looks(own, own_db):
+    """Nobody came behind whom to look; the database is back since long."""
+    nobody = Client(own)
+    own_db.close()
+    own.postgres.crash()
+    try:
+        for _ in range(3):
+            assert deliver(nobody, event()).status_code == 200
+    finally:
+        own.postgres.start()
+    own.stop_pool("jobs")
+    back = time.monotonic()
+    wait_until(lambda: time.monotonic() > back + 3, 10, "a quiet time")
+    sent = event()
+    assert deliver(nobody, sent).status_code == 200
+    db = Database(own.database_url)
+    assert db.one("select count(*) from webhook_events where easypost_id = %s",
+                  sent["id"]) == 1
+    db.close()
+    own.service.start("jobs")
 
 
 # --- what the database refuses ---------------------------------------------------------
