@@ -329,6 +329,9 @@ add_upstream(const struct scene *scene)
 		    "waybill_upstream_requests_total{result=\"%s\"} %lld\n",
 		    counters_upstream_results[i],
 		    (long long)counters->upstream_results[i]);
+	add_value(scene->out, "upstream_down", "gauge",
+	    "Whether EasyPost has been given up for a while.",
+	    scene->sums[POOL_UPSTREAM].is_easypost_down);
 	add_family(scene->out, "upstream_request_duration_seconds", "histogram",
 	    "Time of a call to EasyPost.");
 	add_times(scene->out, "upstream_request_duration_seconds", "",

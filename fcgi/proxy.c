@@ -8,6 +8,7 @@
 #include "fcgi/proxy.h"
 #include "fcgi/response.h"
 #include "fcgi/spending.h"
+#include "fcgi/stale.h"
 #include "fcgi/target.h"
 #include "fcgi/upstream.h"
 
@@ -149,6 +150,12 @@ relay_answer(struct upstream *call)
 		request_write(rq, answer->body.data, answer->body.len);
 }
 
+static bool
+is_down(const struct upstream *call, enum easypost_result result)
+{
+	return result != EASYPOST_ANSWERED || call->answer->status >= 500;
+}
+
 void
 proxy_handle(struct request *rq, const void *unused)
 {
@@ -160,6 +167,7 @@ proxy_handle(struct request *rq, const void *unused)
 		.is_write = !is_read(rq),
 	};
 	enum easypost_result result;
+	bool is_answered;
 
 	(void)unused;
 	if (!check_target(rq) || !upstream_authorize(&call) || !check_body(rq))
@@ -175,9 +183,10 @@ proxy_handle(struct request *rq, const void *unused)
 		result = upstream_send(&call);
 	else if (!spending_send(&call, &result))
 		return;
-	if (result == EASYPOST_ANSWERED)
+	is_answered = is_down(&call, result) && stale_answer(rq);
+	if (!is_answered && result == EASYPOST_ANSWERED)
 		relay_answer(&call);
-	else
+	else if (!is_answered)
 		upstream_refuse(&call, result, NULL);
 	upstream_end(&call);
 }

@@ -45,14 +45,14 @@ struct header {
 union line {
 	_Alignas(LINE_BYTES) struct header header;
 	struct slot slot;
-	struct scoreboard_breaker breaker;
+	struct scoreboard_fuses fuses;
 };
 
 /* The mapping is always of this size; the file behind it ends after its last
  * slot. */
 struct scoreboard {
 	union line first; /* the header */
-	union line breaker;
+	union line fuses;
 	_Alignas(LINE_BYTES) struct counters counters;
 	union line slots[SLOTS_MAX];
 };
@@ -223,10 +223,10 @@ scoreboard_read_counters(const struct scoreboard *board)
 	return &board->counters;
 }
 
-struct scoreboard_breaker *
-scoreboard_breaker(struct scoreboard *board)
+struct scoreboard_fuses *
+scoreboard_fuses(struct scoreboard *board)
 {
-	return &board->breaker.breaker;
+	return &board->fuses.fuses;
 }
 
 void
@@ -244,7 +244,8 @@ scoreboard_sum(const struct scoreboard *board)
 		.started_s = header->started_s,
 		.base = header->base,
 		.limit = header->limit,
-		.is_breaker_open = board->breaker.breaker.look_at_ms != 0,
+		.is_breaker_open = fuse_is_blown(&board->fuses.fuses.database),
+		.is_easypost_down = fuse_is_blown(&board->fuses.fuses.easypost),
 	};
 	int i;
 

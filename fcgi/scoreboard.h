@@ -12,6 +12,7 @@
 #define WAYBILL_SCOREBOARD_H
 
 #include "fcgi/counters.h"
+#include "fcgi/fuse.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -38,10 +39,10 @@ struct slot {
 	    is_exporting; /* a whole list; counts while it is busy */
 };
 
-/* breaker.h's. */
-struct scoreboard_breaker {
-	_Atomic int32_t failures;   /* calls in a row that got no answer */
-	_Atomic int64_t look_at_ms; /* clock_ms() of the next look; 0: closed */
+/* Of what the whole pool needs. */
+struct scoreboard_fuses {
+	struct fuse database;
+	struct fuse easypost;
 };
 
 struct scoreboard;
@@ -63,7 +64,7 @@ struct slot *scoreboard_slot(struct scoreboard *, int index);
 struct counters *scoreboard_counters(struct scoreboard *);
 const struct counters *scoreboard_read_counters(const struct scoreboard *);
 
-struct scoreboard_breaker *scoreboard_breaker(struct scoreboard *);
+struct scoreboard_fuses *scoreboard_fuses(struct scoreboard *);
 
 /* What /health and /metrics tell of a pool. */
 struct scoreboard_sum {
@@ -77,6 +78,7 @@ struct scoreboard_sum {
 	int exporting;
 	int connected;
 	int is_breaker_open;
+	int is_easypost_down;
 	int64_t requests;
 	int64_t errors;
 };

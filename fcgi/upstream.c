@@ -9,12 +9,19 @@
 #include "fcgi/record.h"
 #include "fcgi/response.h"
 #include "fcgi/target.h"
+#include "shared/clock.h"
 #include "shared/log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { CREDENTIALS_MAX = 1024, RETRY_S = 5 };
+enum {
+	CREDENTIALS_MAX = 1024,
+	RETRY_S = 5,
+	SILENCES_TO_GIVE_UP = 3,
+	SILENCE_MS = 1000, /* what fails sooner keeps nobody waiting */
+	LOOK_EVERY_MS = 2000,
+};
 
 /* One failure of EasyPost: what it means for a read, and for a write. */
 static const struct failure {
@@ -175,6 +182,51 @@ exchange(struct upstream *call)
 	return easypost_send(rq->service->easypost, &request, call->answer);
 }
 
+static struct fuse *
+fuse_of(const struct upstream *call)
+{
+	return &scoreboard_fuses(call->rq->service->scoreboard)->easypost;
+}
+
+/* A call that waited for long in vain says that EasyPost is down; any answer
+ * says that it is not. */
+static void
+note(const struct upstream *call, enum easypost_result result, int64_t took_ms)
+{
+	bool is_silent =
+	    result == EASYPOST_LATE || result == EASYPOST_UNREACHABLE;
+
+	if (result == EASYPOST_ANSWERED && fuse_note_success(fuse_of(call)))
+		log_event(LOG_NOTICE, "upstream.back",
+		    LOG_TEXT("request_id", call->rq->id));
+	else if (is_silent && took_ms >= SILENCE_MS &&
+	    fuse_note_failure(
+		fuse_of(call), SILENCES_TO_GIVE_UP, LOOK_EVERY_MS))
+		log_event(LOG_ERROR, "upstream.down",
+		    LOG_TEXT("request_id", call->rq->id),
+		    LOG_TEXT("next",
+			"calls fail at once, but for one now and "
+			"then"));
+}
+
+/* Sends it, unless EasyPost is known to be down and it is not this call's turn
+ * to look. */
+static enum easypost_result
+try(struct upstream *call)
+{
+	enum easypost_result result = EASYPOST_UNREACHABLE;
+	int64_t began_ms = clock_ms();
+
+	if (fuse_is_blown(fuse_of(call)) &&
+	    !fuse_takes_turn(fuse_of(call), 0, LOOK_EVERY_MS)) {
+		reply_reset(call->answer);
+		return result;
+	}
+	result = exchange(call);
+	note(call, result, clock_ms() - began_ms);
+	return result;
+}
+
 enum easypost_result
 upstream_send(struct upstream *call)
 {
@@ -184,7 +236,7 @@ upstream_send(struct upstream *call)
 	call->answer = kept_answer(call->is_beside);
 	call->is_recorded = rq->service->db != NULL;
 	upstream_add_header(call, "X-Request-Id", rq->id);
-	result = exchange(call);
+	result = try(call);
 	if (result != EASYPOST_ANSWERED)
 		return result;
 	/* What is no HTTP cannot be relayed, nor believed. */

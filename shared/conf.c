@@ -87,6 +87,7 @@ static const struct setting keys[] = {
 	{ "EASYPOST_WEBHOOK_SECRET", SETTING_NFKD_SECRET, AT(secrets.webhook_secret), "", 0, 0, NULL, NULL },
 	{ "EASYPOST_WEBHOOK_SECRET_PREVIOUS", SETTING_NFKD_SECRET, AT(secrets.webhook_secret_previous), "", 0, 0, NULL, NULL },
 	{ "EASYPOST_WEBHOOK_ALLOW_UNSIGNED", SETTING_TRUTH, AT(webhook_allow_unsigned), "false", 0, 0, NULL, NULL },
+	{ "STALE_READS", SETTING_TRUTH, AT(stale_reads), "true", 0, 0, NULL, NULL },
 	{ "TRACKING_FRESH", SETTING_NUMBER, AT(tracking_fresh_s), "900", 0, 604800, NULL, NULL },
 	{ "WAYBILL_RUN_DIR", SETTING_PATH, AT(run_dir), "/run/waybill", 0, SOCKET_DIR_MAX_BYTES, NULL, NULL },
 	{ "WAYBILL_SPOOL_DIR", SETTING_PATH, AT(spool_dir), "/var/lib/waybill/spool", 0, PATH_MAX_BYTES, NULL, NULL },
@@ -102,7 +103,7 @@ enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 
 /* An unknown name is a mistake in the environment, too, when it looks ours. */
 static const char *const own_beginnings[] = { "ACTIVITY_", "DATABASE_",
-	"EASYPOST_", "SPOOL_", "TRACKING_", "WAYBILL_", "WORKER" };
+	"EASYPOST_", "SPOOL_", "STALE_", "TRACKING_", "WAYBILL_", "WORKER" };
 
 enum { OWN_BEGINNINGS = sizeof(own_beginnings) / sizeof(own_beginnings[0]) };
 

@@ -59,6 +59,7 @@ struct conf {
 	const char *easypost_api_base; /* without a final slash */
 	const char *easypost_ca_file;  /* "": the system's */
 	bool webhook_allow_unsigned;
+	bool stale_reads;
 	int tracking_fresh_s; /* so old may what we know of a parcel be */
 };
 

@@ -23,7 +23,7 @@ FLOORS = {
         "db easypost",
     ],
     "fcgi": [
-        "base64 counters decimal etag event growth listen mask moment params pattern phrase "
+        "base64 counters decimal etag event fuse growth listen mask moment params pattern phrase "
         "pool utf8 uuid",
         "csv deed query rate row scoreboard target",
         "request",
@@ -31,7 +31,7 @@ FLOORS = {
         "response",
         "fields guard parameter record",
         "answer body form upstream where",
-        "ask claim draft list wish",
+        "ask claim draft list stale wish",
         "once total",
         "spending",
         "export",

@@ -142,6 +142,7 @@ def test_the_families(stack, client):
         http_requests_uncounted_total http_requests_total
         http_request_duration_seconds http_request_database_seconds
         upstream_requests_total upstream_request_duration_seconds
+        upstream_down
         webhook_events_total database_up jobs jobs_oldest_seconds
         webhook_failed spool_records spool_bytes spool_oldest_seconds
         spool_bad_records

@@ -257,6 +257,8 @@ numbers_are_whole_and_in_range(void **state)
 	assert_loads("WORKERS=500\nWORKERS_OVERFLOW=500\n");
 	assert_loads("WORKERS=007\n");
 	assert_int_equal(conf.workers, 7);
+	assert_loads("STALE_READS=false\n");
+	assert_false(conf.stale_reads);
 	assert_loads("TRACKING_FRESH=0\n");
 	assert_int_equal(conf.tracking_fresh_s, 0);
 	assert_refused("TRACKING_FRESH=604801\n", ":1",
