@@ -44,6 +44,9 @@ static const struct command {
 	  refresh_run, true },
 	{ "jobs", "[--once]", "bring the spool into the database, for ever",
 	  jobs_run, true },
+	{ "rebuild", "", "make all tables anew from the stored documents and events;\n"
+	  "      changes nothing where all is well",
+	  rebuild_run, true },
 	{ "spool", "[list]", "show what waits for the database here, and what it\n"
 	  "      refused; exit status 1 when there is any of that",
 	  spool_run, true },

@@ -146,6 +146,7 @@ static const struct list webhooks =   { "api.webhooks",         "*",            
 
 #define SHIPMENT_ID "a UUID, an EasyPost id (shp_...) or a tracking code of " \
 	"4 to 64 letters, digits and hyphens"
+#define WEBHOOK_ID "a UUID or an EasyPost id (evt_...)"
 #define ADDRESS_ID "a UUID or an EasyPost id (adr_...)"
 
 static const struct read shipment = {
@@ -201,6 +202,10 @@ static const struct write address_end = {
 	"api.remove_address", NULL, NULL, NULL, NULL, NULL, ADDRESS_ID
 };
 
+static const struct write webhook_replay = {
+	"api.replay_webhook", NULL, NULL, NULL, NULL, NULL, WEBHOOK_ID
+};
+
 /* A pattern with several handlers has a line for each. */
 static const struct route {
 	int methods;
@@ -235,10 +240,11 @@ static const struct route {
 	{ M_READ, "/tracking/{id}",     POOL_UPSTREAM, GUARD_READ,  tracking_handle, NULL },
 	{ M_POST,   "/db/shipments",      POOL_READ, GUARD_WRITE, write_insert, &shipment_new },
 	{ M_PATCH,  "/db/shipments/{id}", POOL_READ, GUARD_WRITE, write_amend,  &shipment_patch },
-	{ M_DELETE, "/db/shipments/{id}", POOL_READ, GUARD_WRITE, write_remove, &shipment_end },
+	{ M_DELETE, "/db/shipments/{id}", POOL_READ, GUARD_WRITE, write_act, &shipment_end },
 	{ M_POST,   "/db/addresses",      POOL_READ, GUARD_WRITE, write_insert, &address_new },
 	{ M_PATCH,  "/db/addresses/{id}", POOL_READ, GUARD_WRITE, write_amend,  &address_patch },
-	{ M_DELETE, "/db/addresses/{id}", POOL_READ, GUARD_WRITE, write_remove, &address_end },
+	{ M_DELETE, "/db/addresses/{id}", POOL_READ, GUARD_WRITE, write_act, &address_end },
+	{ M_POST,   "/db/webhooks/{id}/replay", POOL_READ, GUARD_WRITE, write_act, &webhook_replay },
 	{ M_READ, "/health",            POOL_READ,     GUARD_READ,  health_all,      NULL },
 	{ M_READ, "/health/database",   POOL_READ,     GUARD_READ,  health_database, NULL },
 	{ M_READ, "/metrics",           POOL_READ,     GUARD_READ,  metrics_handle,  NULL },

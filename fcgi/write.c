@@ -525,7 +525,7 @@ write_amend(struct request *rq, const void *data)
 }
 
 void
-write_remove(struct request *rq, const void *data)
+write_act(struct request *rq, const void *data)
 {
 	struct writing writing = { .rq = rq, .write = data };
 	const struct db_value values[] = {

@@ -18,9 +18,10 @@ struct write {
 };
 
 /* Handlers for routes whose data is a struct write: an object or an array of
- * them, all of it or nothing; a merge patch of one; a soft deletion. */
+ * them, all of it or nothing; a merge patch of one; what needs no body, as a soft
+ * deletion or a replay. */
 void write_insert(struct request *, const void *data);
 void write_amend(struct request *, const void *data);
-void write_remove(struct request *, const void *data);
+void write_act(struct request *, const void *data);
 
 #endif

@@ -46,7 +46,7 @@ FLOORS = {
         "commands sqlfiles table",
         "session",
         "activities books",
-        "config jobs key migrate refresh spool",
+        "config jobs key migrate rebuild refresh spool",
         "main",
     ],
 }

@@ -1,5 +1,5 @@
 -- The row of a tracker from its winning document.  p_keys and p_ids are shipments
--- that need no look.
+-- that need no look.  waybill.heard_at: when EasyPost said it, if that is not now.
 create or replace function waybill.write_tracker(
     p_key text, p_doc jsonb, p_mode text, p_updated_at timestamptz,
     p_richness integer, p_digest bigint, p_details jsonb,
@@ -26,7 +26,7 @@ begin
         shipment_easypost_id, shipment_id, signed_by, weight,
         est_delivery_date, delivered_at, is_return, finalized, public_url,
         carrier_detail, tracking_details,
-        doc_updated_at, doc_richness, doc_digest)
+        doc_updated_at, doc_richness, doc_digest, recorded_at)
     values (waybill.easypost_uuid(date_trunc('day', v_created), p_key), p_key,
         coalesce(v_created, p_updated_at), p_updated_at, v_code, v_carrier,
         v_status, p_doc ->> 'status_detail', v_mode, v_shipment, shipment_id,
@@ -37,7 +37,8 @@ begin
         waybill.to_flag(p_doc ->> 'is_return'),
         waybill.to_flag(p_doc ->> 'finalized'), p_doc ->> 'public_url',
         nullif(p_doc -> 'carrier_detail', 'null'), p_details::text::json,
-        p_updated_at, p_richness, p_digest)
+        p_updated_at, p_richness, p_digest, coalesce(nullif(
+            current_setting('waybill.heard_at', true), '')::timestamptz, now()))
     on conflict (easypost_id) do update
     set (created_at, updated_at, tracking_code, carrier, status, status_detail,
         mode, shipment_easypost_id, shipment_id, signed_by, weight,
@@ -51,7 +52,7 @@ begin
         excluded.delivered_at, excluded.is_return, excluded.finalized,
         excluded.public_url, excluded.carrier_detail, excluded.tracking_details,
         excluded.doc_updated_at, excluded.doc_richness, excluded.doc_digest,
-        now())
+        excluded.recorded_at)
     returning t.id into id;
 end
 $$;
