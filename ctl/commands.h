@@ -22,6 +22,10 @@ int refresh_run(const struct conf *, int count, char **words);
 /* The spool into the database, until a signal or, with --once, once. */
 int jobs_run(const struct conf *, int count, char **words);
 
+/* EasyPost's lists into the database; against it. */
+int backfill_run(const struct conf *, int count, char **words);
+int reconcile_run(const struct conf *, int count, char **words);
+
 /* The derived tables from the raw documents and events, once. */
 int rebuild_run(const struct conf *, int count, char **words);
 

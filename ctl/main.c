@@ -44,6 +44,14 @@ static const struct command {
 	  refresh_run, true },
 	{ "jobs", "[--once]", "bring the spool into the database, for ever",
 	  jobs_run, true },
+	{ "backfill", "[--since DAY] [--until DAY] [--type TYPE]",
+	  "bring what EasyPost has from before into the database; one that was\n"
+	  "      cut short goes on; TYPE is shipment, tracker, address or refund",
+	  backfill_run, true },
+	{ "reconcile", "[--days N]",
+	  "compare what EasyPost lists of the last N days (30) with what is here,\n"
+	  "      fetch what is missing, and write the ledger",
+	  reconcile_run, true },
 	{ "rebuild", "", "make all tables anew from the stored documents and events;\n"
 	  "      changes nothing where all is well",
 	  rebuild_run, true },

@@ -45,17 +45,6 @@ struct tables {
 	int count;
 };
 
-static const char *
-column(const struct db_row *row, const char *name)
-{
-	const char *text = NULL;
-
-	for (int i = 0; i < db_columns(row); i++)
-		if (strcmp(db_column_name(row, i), name) == 0)
-			text = db_column(row, i, NULL);
-	return text == NULL ? "" : text;
-}
-
 /* db_row_function */
 static bool
 take_table(void *context, const struct db_row *row)
@@ -65,7 +54,7 @@ take_table(void *context, const struct db_row *row)
 	if (tables->count == TABLES_MAX)
 		return false;
 	(void)snprintf(tables->names[tables->count++], NAME_MAX_BYTES, "%s",
-	    column(row, "name")); /* a name of PostgreSQL's fits */
+	    session_text(row, "name")); /* a name of PostgreSQL's fits */
 	return true;
 }
 
@@ -76,9 +65,9 @@ take_progress(void *context, const struct db_row *row)
 	struct progress *progress = context;
 
 	(void)snprintf(progress->last, sizeof(progress->last), "%s",
-	    column(row, "last")); /* an id or a digest fits */
-	progress->done += strtoll(column(row, "done"), NULL, 10);
-	progress->failed += strtoll(column(row, "failed"), NULL, 10);
+	    session_text(row, "last")); /* an id or a digest fits */
+	progress->done += strtoll(session_text(row, "done"), NULL, 10);
+	progress->failed += strtoll(session_text(row, "failed"), NULL, 10);
 	return true;
 }
 

@@ -14,26 +14,15 @@
 /* Ten million shipments take half a minute; the unit gives us half an hour. */
 enum { LIMIT_MS = 25 * 60 * 1000 };
 
-static const char *
-column(const struct db_row *row, const char *name)
-{
-	const char *text = NULL;
-
-	for (int i = 0; i < db_columns(row); i++)
-		if (strcmp(db_column_name(row, i), name) == 0)
-			text = db_column(row, i, NULL);
-	return text == NULL ? "-" : text;
-}
-
 /* Skipped: it is being refreshed elsewhere, at this very moment. */
 static bool
 tell_view(void *context, const struct db_row *row)
 {
-	const char *result = column(row, "result");
+	const char *result = session_text(row, "result");
 	int *status = context;
 
-	(void)printf("%s %s %s ms\n", column(row, "view"), result,
-	    column(row, "duration_ms")); /* main looks at the end */
+	(void)printf("%s %s %s ms\n", session_text(row, "view"), result,
+	    session_text(row, "duration_ms")); /* main looks at the end */
 	if (strcmp(result, "refreshed") != 0 && strcmp(result, "skipped") != 0)
 		*status = CTL_FAILED;
 	return true;
@@ -43,8 +32,8 @@ static bool
 tell_partition(void *context, const struct db_row *row)
 {
 	(void)context; /* there is nothing to remember */
-	(void)printf("%s %s\n", column(row, "partition"),
-	    column(row, "action")); /* main looks at the end */
+	(void)printf("%s %s\n", session_text(row, "partition"),
+	    session_text(row, "action")); /* main looks at the end */
 	return true;
 }
 

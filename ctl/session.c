@@ -28,6 +28,17 @@ session_open(const struct conf *conf, const char *role, int limit_ms)
 	return db_new(&options);
 }
 
+const char *
+session_text(const struct db_row *row, const char *column)
+{
+	const char *text = NULL;
+
+	for (int i = 0; i < db_columns(row); i++)
+		if (strcmp(db_column_name(row, i), column) == 0)
+			text = db_column(row, i, NULL);
+	return text == NULL ? "" : text;
+}
+
 int
 session_failed(const struct db *db, const char *what)
 {

@@ -12,6 +12,9 @@
  * configured. */
 struct db *session_open(const struct conf *, const char *role, int limit_ms);
 
+/* The text of a row's column; "" for null, and when there is no such column. */
+const char *session_text(const struct db_row *, const char *column);
+
 /* Tells on stderr what failed and why; returns the exit status. */
 int session_failed(const struct db *, const char *what);
 

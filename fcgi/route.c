@@ -128,6 +128,16 @@ static const struct parameter webhooks_parameters[] = {
 	PARAMETERS_END,
 };
 
+static const struct parameter completeness_parameters[] = {
+	LIST_PARAMETERS(PARAMETER_AFTER, "(begins_at, id) < ($, $)"),
+	{ "object",    PARAMETER_ENUM,  0, 0,   NULL, "shipment tracker address refund event", "object = $", NULL },
+	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
+	{ "is_complete", PARAMETER_ENUM, 0, 0,  NULL, "true false", "is_complete = $", NULL },
+	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL,  "begins_at >= $", "" },
+	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "begins_at < $",  "" },
+	PARAMETERS_END,
+};
+
 /* What is ready in the row and what is told apart from it; the other columns of
  * these views are there to be asked for. */
 #define LISTED_SHIPMENT "id, created_at, \"...\", extra_metadata, "           \
@@ -143,6 +153,7 @@ static const struct list events =     { "api.events",           "*",            
 static const struct list batches =    { "api.batch_operations", "*",             "api.batch_operations",     "batch_operations", "created_at", batches_parameters };
 static const struct list activities = { "api.user_activity",    "*",             "api.user_activity",        "user_activities",  NULL,         activities_parameters };
 static const struct list webhooks =   { "api.webhooks",         "*",             "api.webhooks",             "webhooks",         NULL,         webhooks_parameters };
+static const struct list completeness = { "api.completeness",   "*",             "api.completeness",         "days",             "begins_at",  completeness_parameters };
 
 #define SHIPMENT_ID "a UUID, an EasyPost id (shp_...) or a tracking code of " \
 	"4 to 64 letters, digits and hyphens"
@@ -225,6 +236,7 @@ static const struct route {
 	{ M_READ, "/db/events",         POOL_READ,     GUARD_READ,  read_list,       &events },
 	{ M_READ, "/db/batch-operations",      POOL_READ, GUARD_READ, read_list,     &batches },
 	{ M_READ, "/db/batch-operations/{id}", POOL_READ, GUARD_READ, read_one,      &batch },
+	{ M_READ, "/db/completeness",   POOL_READ,     GUARD_READ,  read_list,       &completeness },
 	{ M_READ, "/db/user-activity",  POOL_READ,     GUARD_READ,  read_list,       &activities },
 	{ M_READ, "/db/webhooks",       POOL_READ,     GUARD_READ,  read_list,       &webhooks },
 	{ M_READ, "/db/webhooks/{id}",  POOL_READ,     GUARD_READ,  read_one,        &webhook },

@@ -45,8 +45,8 @@ FLOORS = {
     "ctl": [
         "commands sqlfiles table",
         "session",
-        "activities books",
-        "config jobs key migrate rebuild refresh spool",
+        "activities books walk",
+        "backfill config jobs key migrate rebuild reconcile refresh spool",
         "main",
     ],
 }

@@ -1,0 +1,263 @@
+/*
+ * Walks: see walk.h.
+ *
+ * What must stay true: a page is the next one or an error; an answer that is no
+ * page ends the walk, and never looks like its end.
+ */
+#include "ctl/walk.h"
+#include "ctl/session.h"
+#include "shared/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	PAGE_SIZE = 100, /* the most that EasyPost gives */
+	GAP_MS = 220,    /* five lists a second */
+	CALL_MS = 60000,
+	ATTEMPTS = 8,
+	PAUSE_LONGEST_MS = 60000,
+	KEY_MAX = 300,
+};
+
+/* EasyPost gives unpurchased shipments only to who asks for them. */
+const struct walk_kind walk_kinds[] = {
+	{ "shipment", "shipments", "/v2/shipments", "&purchased=false" },
+	{ "tracker", "trackers", "/v2/trackers", "" },
+	{ "address", "addresses", "/v2/addresses", "" },
+	{ "refund", "refunds", "/v2/refunds", "" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct walk_kind walk_events = { "event", "events", "/v2/events", "" };
+
+const struct walk_kind *
+walk_find(const char *object)
+{
+	for (const struct walk_kind *kind = walk_kinds; kind->object != NULL;
+	     kind++)
+		if (strcmp(kind->object, object) == 0)
+			return kind;
+	return NULL;
+}
+
+void
+walk_begin(struct walk *walk)
+{
+	reply_init(&walk->answer);
+	walk->document = NULL;
+	walk->next_ms = 0;
+}
+
+void
+walk_end(struct walk *walk)
+{
+	json_free(walk->document);
+	walk->document = NULL;
+	reply_reset(&walk->answer);
+}
+
+static void
+wait_until_ms(int64_t moment_ms)
+{
+	int64_t left_ms = clock_left_ms(moment_ms);
+	const struct timespec rest = { .tv_sec = left_ms / 1000,
+		.tv_nsec = left_ms % 1000 * 1000000 };
+
+	/* A signal ends the command, or is none of ours. */
+	if (left_ms > 0)
+		(void)nanosleep(&rest, NULL);
+}
+
+/* Whether it may be otherwise the next time. */
+static bool
+may_pass(enum easypost_result result, const struct reply *answer)
+{
+	return result == EASYPOST_ANSWERED
+	    ? answer->status == 429 || answer->status >= 500
+	    : result != EASYPOST_UNTRUSTED && result != EASYPOST_TOO_LARGE;
+}
+
+/* As long as EasyPost says, or twice as long as the last time. */
+static int64_t
+pause_of(const struct reply *answer, int attempt)
+{
+	const char *header = reply_header(answer, "Retry-After");
+	int64_t pause_ms =
+	    header == NULL ? 0 : (int64_t)strtol(header, NULL, 10) * 1000;
+
+	if (pause_ms <= 0)
+		pause_ms = 500LL << attempt;
+	return pause_ms < PAUSE_LONGEST_MS ? pause_ms : PAUSE_LONGEST_MS;
+}
+
+static void
+set_error(struct walk *walk, enum easypost_result result, const char *target,
+    const struct reply *answer)
+{
+	size_t path = strcspn(target, "?");
+
+	if (result != EASYPOST_ANSWERED)
+		(void)snprintf(walk->error, sizeof(walk->error),
+		    "EasyPost did not answer %.*s: %s", (int)path, target,
+		    easypost_error(walk->easypost)); /* cut is good enough */
+	else
+		(void)snprintf(walk->error, sizeof(walk->error),
+		    "EasyPost answered %.*s with status %d", (int)path, target,
+		    answer->status);
+}
+
+bool
+walk_get(struct walk *walk, const char *target, struct reply *answer)
+{
+	char authorization[KEY_MAX];
+	const struct easypost_header headers[] = {
+		{ "Authorization", authorization },
+		{ "Accept", "application/json" },
+	};
+	enum easypost_result result = EASYPOST_UNREACHABLE;
+
+	(void)snprintf(authorization, sizeof(authorization), "Bearer %s",
+	    walk->key); /* conf.c bounds the key */
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		const struct easypost_request request = { .method = "GET",
+			.target = target,
+			.headers = headers,
+			.header_count = 2,
+			.deadline_ms = clock_ms() + CALL_MS };
+
+		wait_until_ms(walk->next_ms);
+		walk->next_ms = clock_ms() + GAP_MS;
+		result = easypost_send(walk->easypost, &request, answer);
+		if (!may_pass(result, answer))
+			break;
+		walk->next_ms = clock_ms() + pause_of(answer, attempt);
+	}
+	explicit_bzero(authorization, sizeof(authorization));
+	if (result == EASYPOST_ANSWERED &&
+	    (answer->status == 200 || answer->status == 404))
+		return true;
+	set_error(walk, result, target, answer);
+	return false;
+}
+
+static void
+make_query(struct walk *walk)
+{
+	(void)snprintf(walk->query, sizeof(walk->query),
+	    "page_size=%d%s%s%s%s%s%s%s", PAGE_SIZE, walk->kind->query,
+	    walk->since == NULL ? "" : "&start_datetime=",
+	    walk->since == NULL ? "" : walk->since,
+	    walk->until == NULL ? "" : "&end_datetime=",
+	    walk->until == NULL ? "" : walk->until,
+	    *walk->before_id == '\0' ? "" : "&before_id=",
+	    walk->before_id); /* its parts are bounded */
+}
+
+static void
+copy_text(const struct json *object, const char *name, char *to, size_t bytes)
+{
+	const char *text = json_text(json_member(object, name));
+
+	(void)snprintf(
+	    to, bytes, "%s", text == NULL ? "" : text); /* looked at below */
+}
+
+/* Looks into the page; false when it is none. */
+static bool
+read_page(struct walk *walk)
+{
+	char problem[JSON_PROBLEM_MAX];
+	const struct buf *body = &walk->answer.body;
+	const struct json *last;
+
+	json_free(walk->document);
+	walk->document = walk->answer.status != 200 || body->len == 0
+	    ? NULL
+	    : json_read(body->data, body->len, problem);
+	walk->list = json_member(walk->document, walk->kind->plural);
+	walk->count = json_count(walk->list);
+	*walk->last_id = *walk->last_created = '\0';
+	if (json_kind(walk->list) != JSON_KIND_ARRAY)
+		return false;
+	if (walk->count == 0)
+		return true;
+	last = json_element(walk->list, walk->count - 1);
+	copy_text(last, "id", walk->last_id, sizeof(walk->last_id));
+	copy_text(
+	    last, "created_at", walk->last_created, sizeof(walk->last_created));
+	/* The same page again would be walked for ever. */
+	return *walk->last_id != '\0' &&
+	    strspn(walk->last_id,
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"abcdefghijklmnopqrstuvwxyz_") == strlen(walk->last_id) &&
+	    strcmp(walk->last_id, walk->before_id) != 0;
+}
+
+bool
+walk_next(struct walk *walk)
+{
+	char target[WALK_QUERY_MAX + 64];
+
+	make_query(walk);
+	(void)snprintf(target, sizeof(target), "%s?%s", walk->kind->path,
+	    walk->query); /* fits */
+	if (!walk_get(walk, target, &walk->answer))
+		return false;
+	if (!read_page(walk)) {
+		(void)snprintf(walk->error, sizeof(walk->error),
+		    "EasyPost's answer to %s is no page of %s",
+		    walk->kind->path, walk->kind->plural);
+		return false;
+	}
+	/* Not every list knows start_datetime; both are UTC and sort as text
+	 * down to the second. */
+	walk->is_end = walk->count == 0 ||
+	    !json_is_true(json_member(walk->document, "has_more")) ||
+	    (walk->since != NULL && *walk->last_created != '\0' &&
+		strncmp(walk->last_created, walk->since, 19) < 0);
+	if (*walk->last_id != '\0')
+		(void)snprintf(walk->before_id, sizeof(walk->before_id), "%s",
+		    walk->last_id); /* of the same size */
+	return true;
+}
+
+/* db_row_function */
+static bool
+take_lock(void *context, const struct db_row *row)
+{
+	*(bool *)context = *session_text(row, "is_locked") == 't';
+	return true;
+}
+
+bool
+walk_lock(struct db *db)
+{
+	const struct db_call call = { .function = "admin.lock_walk",
+		.deadline_ms = clock_ms() + CALL_MS };
+	bool is_locked = false;
+
+	if (db_call(db, &call, take_lock, &is_locked) != DB_OK)
+		(void)session_failed(db, "nothing was begun");
+	else if (!is_locked)
+		(void)fprintf(stderr,
+		    "waybill: another backfill or reconcile is running\n");
+	return is_locked;
+}
+
+bool
+walk_modes(const struct conf *conf, struct walk_mode modes[2])
+{
+	modes[0] =
+	    (struct walk_mode){ "production", conf->secrets.easypost_api_key };
+	modes[1] =
+	    (struct walk_mode){ "test", conf->secrets.easypost_test_api_key };
+	if (*modes[0].key != '\0' || *modes[1].key != '\0')
+		return true;
+	(void)fprintf(stderr,
+	    "waybill: neither EASYPOST_API_KEY nor EASYPOST_TEST_API_KEY is "
+	    "set\n");
+	return false;
+}
