@@ -24,6 +24,7 @@ enum {
 	BUY_MS = 15000, /* kept for the purchase: the longest took 2 s */
 	OFFERS_SHOWN = 20,
 	BUY_BODY_MAX = 4096,
+	LOOK_MS = 2000, /* a look that has less time is not begun */
 };
 
 /* clang-format off */
@@ -295,33 +296,37 @@ adopt(struct purchase *purchase, struct ask *look)
 	answer_done(purchase, look);
 }
 
-/* EasyPost refused, but an earlier attempt may have ended only now: then that is
- * the answer.  The refusal itself is gone with the look; its words are kept. */
-static void
-look_again(struct purchase *purchase, struct ask *refused)
+/* After an answer that leaves doubt: mostly it can be dispelled at once.  True
+ * when the request has been answered. */
+static bool
+look_after(struct purchase *purchase)
 {
 	struct request *rq = purchase->rq;
-	const struct json *error = json_member(refused->document, "error");
-	int status = refused->call.answer->status;
-	const char *code =
-	    arena_printf(rq->arena, "%.64s", text_of(error, "code"));
-	const char *message =
-	    arena_printf(rq->arena, "%.500s", text_of(error, "message"));
+	bool is_answered = false;
 	struct ask look;
 
-	ask_end(refused);
+	if (!upstream_has_time(rq, LOOK_MS))
+		return false;
 	begin_look(purchase, &look);
+	look.call.is_beside = true;
 	if (ask_send(&look) && is_done(purchase, look.document)) {
 		adopt(purchase, &look);
-	} else if (look.outcome != ASK_KEPT_BACK) {
-		once_void(rq, &purchase->once);
-		response_refuse(rq, status,
-		    *code == '\0' ? "UPSTREAM.REFUSED" : code, NULL,
-		    *message == '\0' ? "EasyPost refused." : message);
-	} else {
-		once_void(rq, &purchase->once);
+		is_answered = true;
+	} else if (look.outcome == ASK_KEPT_BACK) {
+		once_doubt(rq, &purchase->once);
+		is_answered = true;
 	}
 	ask_end(&look);
+	return is_answered;
+}
+
+/* Whether it may be done: by this attempt, or by an earlier one that has ended
+ * only now, so that this one was refused. */
+static bool
+may_be_done(const struct purchase *purchase, const struct ask *ask)
+{
+	return ask->outcome == ASK_IN_DOUBT ||
+	    (ask->outcome == ASK_REFUSED && once_is_in_doubt(&purchase->once));
 }
 
 static void
@@ -340,12 +345,7 @@ execute(struct purchase *purchase)
 	    purchase->sent.data, purchase->sent.len);
 	if (ask_send(&ask)) {
 		answer_done(purchase, &ask);
-	} else if (ask.outcome == ASK_REFUSED &&
-	    ask.call.answer->status == 422 &&
-	    once_is_in_doubt(&purchase->once)) {
-		look_again(purchase, &ask);
-		return;
-	} else {
+	} else if (!may_be_done(purchase, &ask) || !look_after(purchase)) {
 		give_up(purchase, &ask);
 	}
 	ask_end(&ask);

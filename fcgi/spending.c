@@ -11,7 +11,6 @@
 #include "fcgi/once.h"
 #include "fcgi/response.h"
 #include "fcgi/target.h"
-#include "shared/clock.h"
 
 #include <string.h>
 
@@ -137,15 +136,15 @@ static bool
 look_after(struct spending *spending)
 {
 	struct request *rq = spending->call->rq;
-	int64_t ends_ms =
-	    rq->started_us / 1000 + rq->service->pool->upstream_ms;
 	enum finding finding;
 	struct ask look;
 
-	if (spending->deed == NULL || clock_left_ms(ends_ms) < LOOK_MS)
+	if (spending->deed == NULL || !upstream_has_time(rq, LOOK_MS))
 		return false;
 	begin_look(spending, &look);
 	finding = judge(spending, &look);
+	if (look.outcome == ASK_KEPT_BACK)
+		once_doubt(rq, &spending->once);
 	ask_end(&look);
 	return finding == FOUND_DONE || look.outcome == ASK_KEPT_BACK;
 }

@@ -153,6 +153,18 @@ upstream_check(struct upstream *call)
 	return check_place(call) && check_client(call->rq);
 }
 
+static int64_t
+end_of(const struct request *rq)
+{
+	return rq->started_us / 1000 + rq->service->pool->upstream_ms;
+}
+
+bool
+upstream_has_time(const struct request *rq, int ms)
+{
+	return clock_left_ms(end_of(rq)) >= ms;
+}
+
 static struct record
 make_record(const struct upstream *call)
 {
@@ -175,8 +187,7 @@ exchange(struct upstream *call)
 		.body_bytes = call->body_bytes,
 		.has_body = call->has_body,
 		.spends_money = target_spends_money(call->method, call->path),
-		.deadline_ms = rq->started_us / 1000 +
-		    rq->service->pool->upstream_ms - call->reserve_ms,
+		.deadline_ms = end_of(rq) - call->reserve_ms,
 	};
 
 	return easypost_send(rq->service->easypost, &request, call->answer);

@@ -50,6 +50,9 @@ bool upstream_authorize(struct upstream *);
  * client has gone. */
 bool upstream_check(struct upstream *);
 
+/* True while another call of so long would end before the request has to. */
+bool upstream_has_time(const struct request *, int ms);
+
 /* Sends the call and reads the answer; that of a write, when it is worth it, is
  * kept before this returns. */
 enum easypost_result upstream_send(struct upstream *)

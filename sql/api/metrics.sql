@@ -24,6 +24,18 @@ begin atomic
         where j.state = 'queued'
             and j.run_at <= now()
         union all
+        select 'ledger_incomplete_days', o.object, count(l.id)
+        from unnest(array['shipment', 'tracker', 'address', 'refund',
+            'event']) as o (object)
+        left join waybill.reconciliation_ledger l
+            on l.object = o.object
+            and not l.is_complete
+        group by o.object
+        union all
+        select 'ledger_checked_timestamp_seconds', null,
+            coalesce(date_part('epoch', max(l.checked_at)), 0)::numeric
+        from waybill.reconciliation_ledger l
+        union all
         select m.metric, v.name, m.value
         from unnest(array['mv_daily_shipment_analytics',
             'mv_carrier_performance', 'mv_top_routes']) as v (name)
