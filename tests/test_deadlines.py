@@ -11,17 +11,19 @@ READS = ["/db/shipments", "/db/shipments?q=somebody", "/db/shipments/shp_1",
          "/db/shipments/TRACK1234", "/db/shipments?format=csv",
          "/db/addresses", "/db/addresses/adr_1", "/db/events",
          "/db/batch-operations", "/db/batch-operations/batch_1",
-         "/db/webhooks", "/db/webhooks/evt_1", "/db/user-activity"]
+         "/db/webhooks", "/db/webhooks/evt_1", "/db/user-activity",
+         "/db/completeness"]
 # Those without which none of them can be answered.
 TABLES = """shipments, search_words, addresses, shipment_events, trackers,
-    batch_operations, webhook_events, webhook_event_ids, user_activities"""
+    batch_operations, webhook_events, webhook_event_ids, user_activities,
+    reconciliation_ledger"""
 
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory):
     """A stack with a worker for each of the reads, and one more."""
     with Stack(tmp_path_factory.mktemp("slow"),
-               conf={"WORKERS": "48", "WORKERS_OVERFLOW": "0"}) as one:
+               conf={"WORKERS": "50", "WORKERS_OVERFLOW": "0"}) as one:
         assert len(workers(one, "read")) == len(READS) + 1
         yield one
 

@@ -7,7 +7,8 @@ from helpers import deliver, unique
 
 LISTS = {"/db/shipments": "shipments", "/db/addresses": "addresses",
          "/db/events": "events", "/db/batch-operations": "batch_operations",
-         "/db/webhooks": "webhooks", "/db/user-activity": "user_activities"}
+         "/db/webhooks": "webhooks", "/db/user-activity": "user_activities",
+         "/db/completeness": "days"}
 
 
 @pytest.fixture(scope="module")

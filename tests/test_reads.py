@@ -435,7 +435,8 @@ def test_dates_that_do_not_exist(client, name, value):
 
 
 @pytest.mark.parametrize("path", ["/db/shipments", "/db/events", "/db/webhooks",
-                                  "/db/batch-operations", "/db/user-activity"])
+                                  "/db/batch-operations", "/db/user-activity",
+                                  "/db/completeness"])
 @pytest.mark.parametrize("first,last,is_range", [
     ("2026-11-02", "2026-11-01", False),
     ("2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z", False),
