@@ -19,7 +19,8 @@ int key_run(const struct conf *, int count, char **words);
 /* The analytics views and the partitions, once. */
 int refresh_run(const struct conf *, int count, char **words);
 
-/* The spool into the database, until a signal or, with --once, once. */
+/* The spool into the database and the queue, until a signal or, with --once, once;
+ * what is queued: list, retry. */
 int jobs_run(const struct conf *, int count, char **words);
 
 /* EasyPost's lists into the database; against it. */

@@ -2,8 +2,9 @@
  * waybill jobs: what has to happen in the background, for ever.
  *
  * Every second what waits in the spool and what the pools noted of their requests
- * goes into the database; every hour the partitions are kept.  Several hosts may run it: a spool belongs to one host,
- * and the functions are idempotent.
+ * goes into the database, and what is due in the queue is done; every hour the
+ * partitions are kept.  Several hosts may run it: a spool belongs to one host, a
+ * job to whoever has locked it, and the functions are idempotent.
  * What must stay true: a record leaves the spool only when the database has it,
  * or has said that it will never take it; and one that has to wait, for a lock
  * that somebody holds or because it is much work, holds up no other.
@@ -11,6 +12,7 @@
 #include "ctl/activities.h"
 #include "ctl/commands.h"
 #include "ctl/session.h"
+#include "ctl/table.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/notify.h"
@@ -26,7 +28,8 @@
 enum {
 	ROUND_S = 1,
 	RECORD_MS = 30000, /* half of what the watchdog allows */
-	PASSED_MS = 3000,  /* after one in this round had to be passed over */
+	JOBS_A_ROUND = 20,
+	PASSED_MS = 3000, /* after one in this round had to be passed over */
 	ASK_MS = 2000,
 	PARTITIONS_MS = 30000, /* the same */
 	PARTITIONS_EVERY_MS = 3600 * 1000,
@@ -179,11 +182,14 @@ keep_partitions(struct jobs *jobs)
 {
 	const struct db_call call = { .function = "admin.maintain_partitions",
 		.deadline_ms = clock_ms() + PARTITIONS_MS };
+	const struct db_call forget = { .function = "admin.forget_jobs",
+		.deadline_ms = call.deadline_ms };
 	int changed = 0;
 
 	if (clock_ms() < jobs->partitions_at_ms)
 		return;
-	if (db_call(jobs->db, &call, count_row, &changed) != DB_OK) {
+	if (db_call(jobs->db, &call, count_row, &changed) != DB_OK ||
+	    db_call(jobs->db, &forget, NULL, NULL) != DB_OK) {
 		jobs->has_failed = true;
 		jobs->partitions_at_ms = clock_ms() + PARTITIONS_AGAIN_MS;
 		return;
@@ -192,6 +198,49 @@ keep_partitions(struct jobs *jobs)
 	if (changed > 0)
 		log_event(LOG_NOTICE, "jobs.partitions",
 		    LOG_NUMBER("changed", changed));
+}
+
+/* What one job came to. */
+struct outcome {
+	char word[16]; /* "": nothing was due */
+	char id[40];
+};
+
+/* db_row_function */
+static bool
+take_outcome(void *context, const struct db_row *row)
+{
+	struct outcome *outcome = context;
+	const char *error = session_text(row, "error");
+
+	(void)snprintf(outcome->word, sizeof(outcome->word), "%s",
+	    session_text(row, "outcome"));
+	(void)snprintf(outcome->id, sizeof(outcome->id), "%s",
+	    session_text(row, "id")); /* both fit */
+	if (*error != '\0')
+		log_event(strcmp(outcome->word, "failed") == 0 ? LOG_ERROR
+							       : LOG_WARNING,
+		    "jobs.failed", LOG_TEXT("job", outcome->id),
+		    LOG_TEXT("kind", session_text(row, "kind")),
+		    LOG_TEXT("state", outcome->word), LOG_TEXT("error", error));
+	return true;
+}
+
+/* Some of what is due in the queue: the spool waits meanwhile. */
+static void
+work_queue(struct jobs *jobs)
+{
+	for (int i = 0; i < JOBS_A_ROUND && !is_stopped(); i++) {
+		struct outcome outcome = { "", "" };
+		const struct db_call call = { .function = "admin.work_job",
+			.deadline_ms = clock_ms() + RECORD_MS };
+
+		notify_send("WATCHDOG=1");
+		if (db_call(jobs->db, &call, take_outcome, &outcome) != DB_OK)
+			jobs->has_failed = true;
+		if (jobs->has_failed || *outcome.word == '\0')
+			return;
+	}
 }
 
 static void
@@ -203,6 +252,8 @@ work(struct jobs *jobs)
 	drain(jobs);
 	if (!activities_bring(jobs->conf->run_dir, jobs->db, is_stopped))
 		jobs->has_failed = true;
+	if (!jobs->has_failed)
+		work_queue(jobs);
 	if (!is_stopped())
 		keep_partitions(jobs);
 }
@@ -224,11 +275,63 @@ work_until_stopped(struct jobs *jobs, const sigset_t *stop)
 	log_event(LOG_NOTICE, "jobs.stopped", LOG_NUMBER("pid", getpid()));
 }
 
-int
-jobs_run(const struct conf *conf, int count, char **words)
+/* --- for the operator ------------------------------------------------------------ */
+
+static int
+list(const struct conf *conf)
+{
+	const struct db_call call = { .function = "admin.jobs",
+		.deadline_ms = clock_ms() + RECORD_MS };
+	struct db *db = session_open(conf, "waybill_jobs", RECORD_MS);
+	int status = CTL_OK;
+
+	if (db == NULL)
+		return CTL_FAILED;
+	if (table_print(db, &call) != DB_OK)
+		status = session_failed(db, "the queue was not read");
+	db_close(db);
+	return status;
+}
+
+/* db_row_function */
+static bool
+print_queued(void *context, const struct db_row *row)
+{
+	*(bool *)context = strcmp(session_text(row, "queued"), "0") != 0;
+	(void)printf("%s queued again.\n",
+	    session_text(row, "queued")); /* main looks at the end */
+	return true;
+}
+
+static int
+retry(const struct conf *conf, const char *id)
+{
+	const struct db_value value =
+	    db_text(strcmp(id, "all") == 0 ? NULL : id);
+	const struct db_call call = { .function = "admin.retry_jobs",
+		.values = &value,
+		.count = 1,
+		.deadline_ms = clock_ms() + RECORD_MS };
+	struct db *db = session_open(conf, "waybill_jobs", RECORD_MS);
+	bool is_any = false;
+	int status;
+
+	if (db == NULL)
+		return CTL_FAILED;
+	status = db_call(db, &call, print_queued, &is_any) == DB_OK
+	    ? CTL_OK
+	    : session_failed(db, "nothing was queued");
+	db_close(db);
+	return status == CTL_OK && !is_any && value.data != NULL ? CTL_FAILED
+								 : status;
+}
+
+/* --- the command ----------------------------------------------------------------- */
+
+static int
+run(const struct conf *conf, bool is_once)
 {
 	struct jobs jobs = { .conf = conf };
-	bool is_once = count == 2 && strcmp(words[1], "--once") == 0;
 	struct db_options options = {
 		.url = conf->secrets.database_url,
 		.role = "waybill_jobs",
@@ -240,8 +343,6 @@ jobs_run(const struct conf *conf, int count, char **words)
 	};
 	sigset_t stop;
 
-	if (count != 1 && !is_once)
-		return CTL_USAGE;
 	log_set_name("waybill-jobs");
 	log_set_priority((enum log_priority)conf->log_priority);
 	(void)sigemptyset(&stop);        /* these three */
@@ -258,4 +359,16 @@ jobs_run(const struct conf *conf, int count, char **words)
 	if (jobs.db != NULL)
 		db_close(jobs.db);
 	return is_once && jobs.has_failed ? CTL_FAILED : CTL_OK;
+}
+
+int
+jobs_run(const struct conf *conf, int count, char **words)
+{
+	if (count == 2 && strcmp(words[1], "list") == 0)
+		return list(conf);
+	if (count == 3 && strcmp(words[1], "retry") == 0)
+		return retry(conf, words[2]);
+	if (count == 1 || (count == 2 && strcmp(words[1], "--once") == 0))
+		return run(conf, count == 2);
+	return CTL_USAGE;
 }

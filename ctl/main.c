@@ -42,7 +42,12 @@ static const struct command {
 	{ "key", "revoke PREFIX|ID", "end a key", key_run, true },
 	{ "refresh", "", "refresh the analytics views, keep the partitions",
 	  refresh_run, true },
-	{ "jobs", "[--once]", "bring the spool into the database, for ever",
+	{ "jobs", "[--once]", "bring the spool into the database and do what is\n"
+	  "      queued there, for ever",
+	  jobs_run, true },
+	{ "jobs", "list", "show what is queued, and what has failed for good",
+	  jobs_run, true },
+	{ "jobs", "retry ID|all", "queue again what has failed for good",
 	  jobs_run, true },
 	{ "backfill", "[--since DAY] [--until DAY] [--type TYPE]",
 	  "bring what EasyPost has from before into the database; one that was\n"

@@ -1,4 +1,5 @@
 -- Keeps an event of EasyPost and applies its object, in one transaction.
+-- One that cannot be applied is tried again by a job.
 -- outcome: applied; kept (nothing to apply, or nothing that could be read);
 -- duplicate (this evt_ id came before); refused (no event).
 create function api.receive_webhook(
@@ -49,6 +50,10 @@ begin
         set state = case when v_read.flaw is null then 'kept' else 'failed' end,
             error = v_read.flaw
         where e.id = v_id;
+        if v_read.flaw is not null and v_raw is null then
+            perform waybill.queue_job('replay_event',
+                jsonb_build_object('id', v_id), p_request_id);
+        end if;
     end if;
 end
 $$;

@@ -1,0 +1,17 @@
+-- Removes jobs that were done a week ago; those that failed stay.
+create function admin.forget_jobs()
+returns table (forgotten bigint)
+language sql
+volatile
+security definer
+set search_path = waybill, pg_temp
+begin atomic
+    with gone as (
+        delete from waybill.jobs j
+        where j.state in ('done', 'cancelled')
+            and j.finished_at < now() - interval '7 days'
+        returning 1)
+    select count(*) from gone;
+end;
+revoke all on function admin.forget_jobs() from public;
+grant execute on function admin.forget_jobs() to waybill_jobs;
