@@ -14,8 +14,9 @@
 #include <time.h>
 
 enum {
-	PAGE_SIZE = 100, /* the most that EasyPost gives */
-	GAP_MS = 220,    /* five lists a second */
+	PAGE_SIZE = 100,   /* the most that EasyPost gives */
+	LIST_GAP_MS = 220, /* five a second */
+	GAP_MS = 20,       /* whatever else is asked */
 	CALL_MS = 60000,
 	ATTEMPTS = 8,
 	PAUSE_LONGEST_MS = 60000,
@@ -109,8 +110,8 @@ set_error(struct walk *walk, enum easypost_result result, const char *target,
 		    answer->status);
 }
 
-bool
-walk_get(struct walk *walk, const char *target, struct reply *answer)
+static bool
+fetch(struct walk *walk, const char *target, struct reply *answer, int gap_ms)
 {
 	char authorization[KEY_MAX];
 	const struct easypost_header headers[] = {
@@ -129,7 +130,7 @@ walk_get(struct walk *walk, const char *target, struct reply *answer)
 			.deadline_ms = clock_ms() + CALL_MS };
 
 		wait_until_ms(walk->next_ms);
-		walk->next_ms = clock_ms() + GAP_MS;
+		walk->next_ms = clock_ms() + gap_ms;
 		result = easypost_send(walk->easypost, &request, answer);
 		if (!may_pass(result, answer))
 			break;
@@ -141,6 +142,12 @@ walk_get(struct walk *walk, const char *target, struct reply *answer)
 		return true;
 	set_error(walk, result, target, answer);
 	return false;
+}
+
+bool
+walk_get(struct walk *walk, const char *target, struct reply *answer)
+{
+	return fetch(walk, target, answer, GAP_MS);
 }
 
 static void
@@ -204,7 +211,7 @@ walk_next(struct walk *walk)
 	make_query(walk);
 	(void)snprintf(target, sizeof(target), "%s?%s", walk->kind->path,
 	    walk->query); /* fits */
-	if (!walk_get(walk, target, &walk->answer))
+	if (!fetch(walk, target, &walk->answer, LIST_GAP_MS))
 		return false;
 	if (!read_page(walk)) {
 		(void)snprintf(walk->error, sizeof(walk->error),

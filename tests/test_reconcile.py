@@ -2,6 +2,7 @@
 comes into the database; and the ledger says so."""
 
 import datetime
+import itertools
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import requests
 
 from env.stack import Stack
 from fixtures import simulator
-from helpers import (Client, Database, assert_error, setting, unique,
+from helpers import (Client, Database, assert_error, deliver, setting, unique,
                      wait_until)
 from test_simple import FROM, PARCEL, TO, cheapest
 
@@ -338,3 +339,44 @@ def test_the_ledger_by_its_filters(own, own_db, client):
     assert len(got.text.splitlines()) == 1 + 3 * 5 * 2
     assert_error(client.get("/db/completeness?object=label"), 400,
                  "PARAMETER.INVALID")
+
+
+def test_whatever_came_of_events_the_tables_are_the_same(own, own_db):
+    """Every order of four events, with repeats and losses; then reconcile: what
+    is here of a tracker is what EasyPost shows of it."""
+    there, chance = EasyPost(own, "test"), random.Random(7)
+    sim, client = own.sim_control, Client(own)
+    orders = list(itertools.permutations(range(4))) * 2
+    bought = [there.shipment(bought=True) for _ in orders]
+    moment = datetime.datetime.now(datetime.timezone.utc).replace(
+        microsecond=0).isoformat().replace("+00:00", "Z")
+    for one in bought:
+        for _ in range(4):  # all within a second: ties
+            sim._post(f"/tracker/{one['tracker']['id']}/advance",
+                      {"steps": 1, "wait": False, "now": moment})
+    sent = {}
+    for event in sim.events():
+        if event["description"] == "tracker.updated":
+            sent.setdefault(event["object_id"], []).append(event["body"])
+    for number, (order, one) in enumerate(zip(orders, bought)):
+        events = sent[one["tracker"]["id"]]
+        chosen = [events[n] for n in order if n < len(events)]
+        if number % 2:  # some are lost, some come twice
+            chosen = [event for event in chosen if chance.random() < 0.6]
+            chosen += chance.sample(chosen, len(chosen) // 2)
+        for event in chosen:
+            assert deliver(client, json.loads(event)).status_code == 200
+    status, _, error = command(own, "reconcile", "--days", "2")
+    assert status == 0, error
+    for one in bought:
+        shown = there("GET", "/v2/trackers/" + one["tracker"]["id"])
+        row = own_db.row("trackers", shown["id"])
+        assert row["status"] == shown["status"]
+        assert row["updated_at"].isoformat() == shown["updated_at"].replace(
+            "Z", "+00:00")
+        assert len(row["tracking_details"]) == len(shown["tracking_details"])
+        assert own_db("select status, message from shipment_events where "
+                      "tracker_id = %s order by 1, 2", row["id"]) == sorted(
+            (detail["status"], detail["message"])
+            for detail in shown["tracking_details"])
+        assert own_db.row("shipments", one["id"])["status"] == shown["status"]
