@@ -32,10 +32,12 @@ from paths import PART, RETURN, SECRET, Paths  # noqa: E402
 READS = ("by_id", "by_tracking", "by_easypost_id", "list")
 KEPT = ("cached", "not_modified")
 MEASURED = READS + KEPT + ("webhook", "bulk")  # in rounds
-PATHS = MEASURED + ("proxy", "parallel", "export", "workers", "growth")
+PATHS = MEASURED + ("proxy", "parallel", "export", "outage", "workers",
+                    "growth")
 POSTGRES = {"shared_buffers": "2GB", "effective_cache_size": "8GB",
             "max_wal_size": "8GB", "checkpoint_timeout": "15min",
             "synchronous_commit": "on"}
+OUTAGE_RATE = 200  # webhooks a second while PostgreSQL hangs
 WEBHOOKS_MAX = 3000  # new events a second that are ready
 WORKERS = 10
 SWEEP = (4, 10, 50)
@@ -66,7 +68,7 @@ class Bench:
         for name in wanted:
             if name in READS:
                 self.scripts[name] = self.paths.scripts(name)
-        if "webhook" in wanted:
+        if "webhook" in wanted or "outage" in self.options.only:
             self.paths.make_events()
         if "bulk" in wanted:
             self.scripts["bulk"] = (self.paths.bulk_script(), {})
@@ -192,6 +194,26 @@ class Bench:
                 "read_pss_kb": size, "others_p50_ms": meanwhile["p50_ms"],
                 "others_p99_ms": meanwhile["p99_ms"],
                 "others_per_s": meanwhile["per_s"]}
+
+    def outage(self):
+        """Webhooks by a schedule: calm, and while PostgreSQL stands still."""
+        calm = self.http("webhook", rate=OUTAGE_RATE)
+        self.stack.postgres.freeze()
+        try:
+            first = self.http("webhook", rate=OUTAGE_RATE)
+            later = self.http("webhook", rate=OUTAGE_RATE)
+        finally:
+            self.stack.postgres.thaw()
+        started = time.monotonic()
+        new = pathlib.Path(self.stack.spool_dir, "new")
+        waiting = len(list(new.iterdir()))
+        wait_until(lambda: not list(new.iterdir()), 120)
+        return {"per_s": OUTAGE_RATE, "calm_p50_ms": calm["p50_ms"],
+                "calm_p99_ms": calm["p99_ms"],
+                "first_p99_ms": first["p99_ms"],
+                "p50_ms": later["p50_ms"], "p99_ms": later["p99_ms"],
+                "drained": waiting,
+                "drained_seconds": round(time.monotonic() - started, 1)}
 
     def parallel(self):
         """A bulk call whose items take EasyPost so long: seconds, median."""
@@ -320,7 +342,7 @@ def main():
         wanted = bench.prepare()
         before = bench.memory()
         figures = bench.figures(wanted)
-        for name in ("proxy", "parallel", "export", "growth"):
+        for name in ("proxy", "parallel", "export", "growth", "outage"):
             if name in options.only:
                 figures[name] = getattr(bench, name)()
         figures["pss_kb_before"] = before

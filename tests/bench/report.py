@@ -31,6 +31,9 @@ figures drift with the machine and the hour; the ratios count.
 - `of_lookup`: what pgbench does of the bare look-up of a narrow row by its key;
   of a webhook: of one inserted row with its commit; of what nginx answers from
   its cache: `per_s` of what nginx answers by itself (`return 200`).
+- `outage`: 200 webhooks a second, calm, and then while PostgreSQL stands still
+  (SIGSTOP): `first_p99_ms` in the seconds in which it does so, `p99_ms` from then
+  on; and how long the spool took to get empty when it went on.
 - `proxy`: what it adds to a direct call of the simulator, which answers at once.
 
 """
