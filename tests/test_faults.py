@@ -24,7 +24,7 @@ from load import Load
 from test_processes import enough, spooled
 from test_simple import FROM, PARCEL, TO, cheapest, keyed
 
-ROUNDS = int(os.environ.get("WAYBILL_KILLS", "12"))
+ROUNDS = int(os.environ.get("TEST_KILLS", "12"))
 
 
 @contextlib.contextmanager
@@ -202,7 +202,7 @@ def test_nothing_is_lost_and_nothing_doubled(own, fault):
 def test_our_own_processes_are_killed_at_random(own):
     """Supervisors, workers, jobs, whole groups: what was not answered may be
     sent again; what was, is there."""
-    chance = random.Random(int(os.environ.get("WAYBILL_SEED", "7")))
+    chance = random.Random(int(os.environ.get("TEST_SEED", "7")))
     ledger = Ledger(own)
 
     def kill_one(pool):

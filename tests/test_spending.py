@@ -447,7 +447,7 @@ def test_while_the_database_is_away(make_stack):
 # --- whatever happens ------------------------------------------------------------------------
 
 
-PURCHASES = int(os.environ.get("WAYBILL_PURCHASES", "120"))
+PURCHASES = int(os.environ.get("TEST_PURCHASES", "120"))
 FAULTS = [None, "timeout_before", "timeout_after", "reset_before",
           "reset_after", "close_before", "close_after", "truncate", "status",
           "late", "garbage", "bad_gzip", "slow"]
@@ -457,7 +457,7 @@ CLIENTS = 6
 def test_each_label_is_sold_once_whatever_happens(stack, sim, db):
     """Random faults, clients that ask again with and without their key, two at
     once; in the end everybody has the one label."""
-    seed = int(os.environ.get("WAYBILL_SEED", "7"))
+    seed = int(os.environ.get("TEST_SEED", "7"))
 
     def one_client(number):
         chance = random.Random(f"{seed} {number}")
