@@ -1,0 +1,497 @@
+"""What the promises say and is not so yet: each test is one defect, seen from
+outside.  The mark goes with the defect."""
+
+import datetime
+import email.utils
+import json
+import random
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+import documents
+from env.stack import Stack
+from fixtures import simulator
+from helpers import (Client, Database, assert_error, changed_settings,
+                     deliver, setting, unique, wait_until)
+from test_reconcile import EasyPost, command, count, ledger
+from test_simple import FROM, PARCEL, TO, keyed
+from test_spending import buy_a_shipment
+
+
+def defect(reason):
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+@pytest.fixture(scope="module")
+def one_stack(tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("attacks"), conf={
+            "WORKERS": "6", "WORKERS_OVERFLOW": "0"}) as one:
+        one.control = simulator(one)
+        yield one
+
+
+@pytest.fixture
+def own(one_stack):
+    """No fault is left, and nothing waits."""
+    yield one_stack
+    one_stack.control.session.delete(one_stack.control.base + "/_sim/fault",
+                                     timeout=10)
+
+
+@pytest.fixture
+def own_db(one_stack):
+    found = Database(one_stack.database_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def empty(own, own_db):
+    """Nothing is there, neither here nor at EasyPost."""
+    own.control._post("/reset", {})
+    own.control._post("/settings", {"auto_deliver": False, "list_limit": 0})
+    own_db("truncate addresses, parcels, customs_infos, trackers, shipments, "
+           "shipment_events, refunds, rates, documents, webhook_events, "
+           "webhook_event_ids, walks, reconciliation_ledger cascade")
+    return own
+
+
+def moved(minute=1, **fields):
+    return documents.tracker([documents.detail(minute, "in_transit", "Moved")],
+                             **fields)
+
+
+# --- rebuild ---------------------------------------------------------------------------
+
+
+@defect("its transactions hold the locks of 200 documents in any order: deadlocks, "
+        "and who waits for longer than 500 ms goes to the spool")
+def test_a_rebuild_holds_up_nobody(make_stack):
+    """While others write what it rebuilds it ends, and they go on as before."""
+    own = make_stack(conf={"WORKERS": "6", "WORKERS_OVERFLOW": "0"})
+    sim, client = simulator(own), Client(own, own.key)
+    known = [documents.shipment(bought=True) for _ in range(300)]
+    for first in range(0, 300, 20):
+        path = "/v2/" + unique("list_")
+        sim.canned("GET", path, {"shipments": known[first:first + 20]})
+        assert client.get(path).status_code == 200
+    for one in known:
+        assert deliver(client, documents.event("tracker.updated", dict(
+            one["tracker"], updated_at=documents.at(2)))).status_code == 200
+    place, is_over, sent = own.log_sizes(), threading.Event(), []
+
+    def events(seed):
+        chance, nobody = random.Random(seed), Client(own)
+        while not is_over.wait(0.05):
+            sent.append(1)
+            deliver(nobody, documents.event("tracker.updated", dict(
+                chance.choice(known)["tracker"], tracking_details=[
+                    documents.detail(chance.randrange(999), "in_transit",
+                                     "Moved")])))
+
+    def answers(seed):
+        chance, buyer = random.Random(seed), Client(own, own.key)
+        while not is_over.wait(0.3):
+            path, minute = "/v2/" + unique("list_"), chance.randrange(3, 999)
+            sim.canned("POST", path, {"shipments": [
+                dict(one, updated_at=documents.at(minute))
+                for one in chance.sample(known, 10)]})
+            buyer.post(path)
+
+    threads = [threading.Thread(target=work, args=(seed,))
+               for seed, work in enumerate((events, events, answers, answers))]
+    for thread in threads:
+        thread.start()
+    try:
+        ended = [command(own, "rebuild", limit_s=120) for _ in range(2)]
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    logs = {name: text.decode() for name, text in own.logs(place).items()}
+    spooled = logs["webhook.log"].count("next=spool")
+    assert [one[0] for one in ended] == [0, 0], ended
+    assert "deadlock detected" not in logs["postgres.log"]
+    assert ">breaker.open " not in logs["webhook.log"]
+    assert spooled <= len(sent) / 20, (spooled, len(sent))
+
+
+@pytest.mark.parametrize("how", ["replay", "rebuild"])
+@defect("the event is applied as it came, and kept without users and passwords in "
+        "its web addresses: applied again it is another one")
+def test_applied_again_it_is_the_same(own, own_db, how):
+    tracker = documents.tracker([documents.detail(
+        1, "in_transit", "See https://user:secret@carrier.example/x")])
+    event = documents.event("tracker.updated", tracker)
+    assert deliver(Client(own), event).status_code == 200
+    if how == "replay":
+        assert Client(own, own.key).post(
+            f"/db/webhooks/{event['id']}/replay").status_code == 200
+    else:
+        own.waybill("rebuild")
+    assert own_db.one("select count(*) from shipment_events e join trackers t "
+                      "on t.id = e.tracker_id where t.easypost_id = %s",
+                      tracker["id"]) == 1
+
+
+# --- EasyPost is down ------------------------------------------------------------------
+
+
+@defect("every two seconds another request looks, for as long as a call may take: "
+        "soon all workers of the pool look")
+def test_looking_for_easypost_takes_one_worker(make_stack):
+    """While it is known to be down nobody waits but who looks."""
+    own = make_stack(conf={"WORKERS": "6", "WORKERS_OVERFLOW": "0"})
+    waited = []
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        full = [socket.socket() for _ in range(4)]
+        for one in full:  # nobody accepts: the queue is full
+            one.setblocking(False)
+            one.connect_ex(deaf.getsockname())
+
+        def ask():
+            began = time.monotonic()
+            assert_error(Client(own, own.key, timeout=60).post(
+                "/v2/shipments", document={}), (502, 504), easypost=True)
+            waited.append(time.monotonic() - began)
+
+        def ask_for(seconds, every):
+            threads, end = [], time.monotonic() + seconds
+            while time.monotonic() < end:
+                threads.append(threading.Thread(target=ask))
+                threads[-1].start()
+                threads[-1].join(every)  # or the next one comes beside it
+            return threads
+
+        with changed_settings(own, ["upstream"], {
+                "EASYPOST_API_BASE":
+                f"http://127.0.0.1:{deaf.getsockname()[1]}"}):
+            for thread in ask_for(0.1, 0) + ask_for(0.1, 0) + ask_for(0.1, 0):
+                thread.join()
+            wait_until(lambda: b">upstream.down " in own.logs()[
+                "upstream.log"], 20, "the fuse")
+            waited.clear()
+            for thread in ask_for(10, 0.25):
+                thread.join()
+        for one in full:
+            one.close()
+    # Two looks fit into these ten seconds, one after the other.
+    assert len([one for one in waited if one > 1]) <= 2, sorted(waited)
+
+
+@defect("HEAD is no GET here")
+def test_head_of_what_is_known(own):
+    client = Client(own, own.key)
+    made = client.post("/v2/addresses", document={"address": TO}).json()
+    path = "/v2/addresses/" + made["id"]
+    own.control.fault(f"* {path}", "close_before", times=0)
+    assert client.get(path).headers["X-Waybill-Source"] == "database"
+    got = client("HEAD", path)
+    assert (got.status_code, got.headers.get("X-Waybill-Source")) \
+        == (200, "database")
+
+
+# --- bought once -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+@defect("the claim of an attempt that was refused (503, nothing was sent) is "
+        "committed when the database comes back, and nobody settles it")
+def test_what_was_not_sent_may_be_sent_again(own, own_db, is_later):
+    """503 said so; the same key is good at once, and also later."""
+    client, headers = Client(own, own.key), keyed()
+    body = {"shipment": {"to_address": TO, "from_address": FROM,
+                         "parcel": PARCEL, "reference": unique("late-")}}
+    for _ in range(9):  # every worker has its connection
+        assert client.post("/v2/addresses", document={"address": TO},
+                           headers=keyed()).status_code == 201
+    own_db.close()
+    own.postgres.freeze()
+    try:
+        assert_error(client.post("/v2/shipments", document=body,
+                                 headers=headers), 503,
+                     "DATABASE.UNAVAILABLE", easypost=True)
+    finally:
+        own.postgres.thaw()
+    db = Database(own.database_url)
+    wait_until(lambda: client.post(
+        "/v2/addresses", document={"address": TO},
+        headers=keyed()).status_code == 201, 10, "the database")
+    if is_later:
+        db("update idempotency_claims set created_at = now() - interval '61 s' "
+           "where state = 'running'")
+    got = client.post("/v2/shipments", document=body, headers=headers)
+    db.close()
+    assert got.status_code == 201, got.text
+
+
+@defect("the answer is kept as it came, also where every other table has null")
+def test_no_secret_is_in_a_claim(own, own_db):
+    """Analysts (waybill_reader) read this table."""
+    secret, path = unique("EZAK"), "/v2/api_keys"
+    own.control.canned("POST", path, {"object": "ApiKey", "id": "ak_1",
+                                      "mode": "test", "key": secret})
+    assert Client(own, own.key).post(path, document={"mode": "test"},
+                                     headers=keyed()).status_code == 200
+    assert own_db.one("select count(*) from documents "
+                      "where body::text like %s", f"%{secret}%") == 0
+    assert own_db.one(
+        "select count(*) from idempotency_claims "
+        "where convert_from(response, 'UTF8') like %s", f"%{secret}%") == 0
+
+
+@pytest.mark.parametrize("wish", ["max_price", "service"])
+@defect("any label is the answer when no rate's id is wanted")
+def test_what_another_bought_is_not_the_answer(own, wish):
+    """In doubt: somebody bought dearly, somebody else wants the cheapest."""
+    client = Client(own, own.key)
+    path, _, _ = buy_a_shipment(client)
+    thing = path.rsplit("/", 1)[0]
+    rates = sorted(client.get(thing).json()["rates"],
+                   key=lambda rate: float(rate["rate"]))
+    own.control.fault(f"POST {path}", "close_after")
+    own.control.fault(f"GET {thing}", "status", status=503)
+    assert client.post(path, document={
+        "rate": {"id": rates[-1]["id"]}}).status_code == 502
+    got = client.post(path[3:], headers=keyed(), document={
+        "max_price": {"rate": "cheapest", "max_price": rates[0]["rate"]},
+        "service": {"rate": {"carrier": rates[0]["carrier"],
+                             "service": rates[0]["service"]}}}[wish])
+    assert got.status_code == 422, got.json()["data"]["selected_rate"]
+
+
+@defect("a 2xx without a body counts as doubt")
+def test_an_empty_answer_is_an_answer(own):
+    client, headers = Client(own, own.key), keyed()
+    path = "/v2/bank_accounts/" + unique() + "/charges"
+    own.control.canned("POST", path, b"", status=201)
+    for _ in range(2):
+        got = client.post(path, document={"amount": "1"}, headers=headers)
+        assert (got.status_code, got.content) == (201, b""), got.text
+    assert len(own.control.calls(path)) == 1
+
+
+# --- the spool -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [b'{"hello":"world"}', b"no JSON"])
+@defect("it is told 200, and when the spool is drained it is nowhere")
+def test_what_is_no_event_is_kept_or_refused(own, own_db, body):
+    nobody, secret = Client(own), setting(own, "EASYPOST_WEBHOOK_SECRET")
+    assert_error(deliver(nobody, body, secret=secret), 400, "EVENT.INVALID")
+    own_db.close()
+    own.postgres.freeze()
+    try:
+        got = deliver(nobody, body, secret=secret)
+    finally:
+        own.postgres.thaw()
+    db = Database(own.database_url)
+    wait_until(lambda: "waiting" not in command(own, "spool")[1], 20,
+               "the drain")
+    kept = db.one("select count(*) from webhook_events where raw = %s", body)
+    db.close()
+    assert got.status_code == 400 or kept or "bad" in command(own, "spool")[1]
+
+
+@defect("each round waits 30 s for the first record that has to wait, and 3 s for "
+        "each more")
+def test_a_record_that_has_to_wait_holds_up_no_other(own, own_db):
+    known, nobody = moved(), Client(own)
+    assert deliver(nobody, documents.event(
+        "tracker.updated", known)).status_code == 200
+    holder = Database(own.database_url)
+    holder("begin")
+    holder("select 1 from trackers where easypost_id = %s for update",
+           known["id"])
+    try:
+        for minute in range(3):
+            assert deliver(nobody, documents.event("tracker.updated", dict(
+                known, status="delivered",
+                updated_at=documents.at(9 + minute)))).status_code == 200
+        other = documents.event("tracker.updated", moved())
+        own.postgres.freeze()
+        try:
+            assert deliver(nobody, other).status_code == 200
+        finally:
+            own.postgres.thaw()
+        wait_until(lambda: own_db.one(
+            "select count(*) from webhook_events where easypost_id = %s",
+            other["id"]), 10, "the event that has nothing to wait for")
+    finally:
+        holder("rollback")
+        holder.close()
+
+
+# --- backfill and reconcile ------------------------------------------------------------
+
+
+REFUSE = """
+create function public.refuse() returns trigger language plpgsql as $$
+begin
+    if new.easypost_id = '{id}' and ({when}) then
+        raise exception 'not this one' using errcode = '23514';
+    end if;
+    return new;
+end $$;
+create trigger refuse before insert or update on shipments
+    for each row execute function public.refuse()
+"""
+FORGET = "drop function if exists public.refuse() cascade"
+
+
+def shipments_of_today(stack):
+    days = ledger(stack, object="shipment", mode="test")
+    return next(day for day in days if day["easypost_count"])
+
+
+def buy_behind_our_back(stack, db):
+    """A shipment that is older here than there, and cannot be repaired."""
+    there = EasyPost(stack, "test")
+    made = there.shipment()
+    assert command(stack, "backfill")[0] == 0
+    db(REFUSE.format(id=made["id"],
+                     when="new.doc_tracking_code is not null"))
+    there("POST", f"/v2/shipments/{made['id']}/buy", {
+        "rate": made["rates"][0]})
+    return made["id"]
+
+
+@defect("a row whose document was refused has the digest that it had: not changed, "
+        "so complete")
+def test_what_is_older_here_is_not_complete(empty, own_db):
+    bought = buy_behind_our_back(empty, own_db)
+    try:
+        assert command(empty, "reconcile", "--days", "1")[0] == 0
+        assert own_db.row("shipments", bought)["selected_rate_id"] is None
+        day = shipments_of_today(empty)
+    finally:
+        own_db(FORGET)
+    assert not day["is_complete"] and day["missing_ids"] == [bought], day
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+@defect("a document that is known is passed over, whether its row is right or not")
+def test_what_could_not_be_recorded_is_repaired_later(
+        empty, own_db, is_here):
+    try:
+        if is_here:
+            made = buy_behind_our_back(empty, own_db)
+        else:
+            made = EasyPost(empty, "test").shipment()["id"]
+            own_db(REFUSE.format(id=made, when="true"))
+        command(empty, "reconcile", "--days", "1")
+    finally:
+        own_db(FORGET)
+    assert command(empty, "reconcile", "--days", "1")[0] == 0
+    day = shipments_of_today(empty)
+    assert day["is_complete"] and day["repaired"] == 1, day
+    row = own_db.row("shipments", made)
+    assert row and (row["selected_rate_id"] or not is_here), row
+
+
+@defect("a page whose connection broke behind the commit is noted twice; the lock of "
+        "the walk is gone with the connection, too")
+def test_a_page_counts_once(empty, own_db):
+    there = EasyPost(empty, "test")
+    for _ in range(3):
+        there("POST", "/v2/addresses", {"address": TO})
+    # Commits wait for a server that is not there, behind their commit.
+    own_db("alter system set synchronous_standby_names = 'nobody'")
+    own_db("select pg_reload_conf()")
+
+    def let_go():
+        """Everything may go on, but the page of addresses is cut."""
+        for pid, query in own_db(
+                "select pid, query from pg_stat_activity where wait_event = "
+                "'SyncRep' and application_name like 'waybill%%'"):
+            if "reconcile_page" in query and own_db(
+                    "select 1 from reconciliation_ledger "
+                    "where object = 'address' and mode = 'test'"):
+                return own_db("select pg_terminate_backend(%s)", pid)
+            own_db("select pg_cancel_backend(%s)", pid)
+        return running.poll() is not None
+
+    words = [empty.service.program("waybill"), "-c", empty.conf_file,
+             "reconcile", "--days", "1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as running:
+        try:
+            wait_until(let_go, 60, "the page of addresses")
+        finally:
+            own_db("alter system reset synchronous_standby_names")
+            own_db("select pg_reload_conf()")
+        running.communicate(timeout=60)
+    day = ledger(empty, object="address", mode="test")[0]
+    assert day["easypost_count"] == 3, day
+
+
+@defect("objects from before the first day are added to days of earlier runs")
+def test_days_outside_of_a_run_stay_as_they_are(empty):
+    """A list that does not know start_datetime."""
+    def made(days):
+        when = (documents.NOW - datetime.timedelta(days=days)).strftime(
+            "%Y-%m-%dT%H:%M:%SZ")
+        return documents.address(created_at=when, updated_at=when)
+
+    empty.control.fault(
+        "GET /v2/addresses*", "status", status=200, times=0, body=json.dumps({
+            "addresses": [made(days) for days in (0, 0, 1, 2, 2)],
+            "has_more": False}))
+    assert command(empty, "reconcile", "--days", "3")[0] == 0
+    before = ledger(empty, object="address", mode="test")[1:]
+    assert command(empty, "reconcile", "--days", "1")[0] == 0
+    assert ledger(empty, object="address", mode="test")[1:] == before
+
+
+@defect("EasyPost answers 404 to a before_id that it does not know any more; every "
+        "other run goes on there, too")
+def test_a_walk_goes_on_behind_what_was_deleted(empty, own_db):
+    there = EasyPost(empty, "test")
+    for number in range(110):
+        there("POST", "/v2/trackers", {"tracker": {
+            "tracking_code": f"94{number:020}", "carrier": "USPS"}})
+    # Two modes: the second page of the second one.
+    empty.control.fault("GET /v2/trackers*", "status", status=403, skip=2)
+    assert command(empty, "backfill", "--type", "tracker")[0] == 1
+    last = own_db.one("select before_id from walks where mode = 'test' "
+                      "and finished_at is null")
+    assert there.session.delete(there.base + "/v2/trackers/" + last,
+                                timeout=20).status_code == 200
+    status, _, error = command(empty, "backfill", "--type", "tracker")
+    assert (status, count(own_db, "tracker")) == (0, 110), error
+
+
+@pytest.mark.parametrize("name", ["A\\u0000B", "\\ud800"])
+@defect("the page is none: nothing of it nor behind it is recorded, in no run")
+def test_one_odd_object_holds_up_no_other(empty, own_db, name):
+    """As webhooks: what cannot be read is kept raw, the others are recorded."""
+    page = json.dumps({"addresses": [documents.address() for _ in range(10)],
+                       "has_more": False})
+    empty.control.fault("GET /v2/addresses*", "status", status=200, times=0,
+                        body=page.replace("Elizabeth Swan", name, 1))
+    command(empty, "backfill", "--type", "address")
+    assert count(own_db, "address") >= 9
+
+
+@defect("a Retry-After that is a date is none")
+def test_retry_after_may_be_a_date(empty):
+    """RFC 9110, 10.2.3."""
+    EasyPost(empty, "test")("POST", "/v2/addresses", {"address": TO})
+    empty.control.fault("GET /v2/addresses*", "status", status=429, headers={
+        "Retry-After": email.utils.formatdate(time.time() + 4, usegmt=True)})
+    assert command(empty, "backfill", "--type", "address")[0] == 0
+    at = [call["at"] for call in empty.control.calls("/v2/addresses?page_size")]
+    assert at[1] - at[0] >= 2, at
+
+
+@pytest.mark.parametrize("option", ["--since", "--until"])
+@defect("status 1 and a sentence of PostgreSQL's for each list")
+def test_a_day_that_does_not_exist(own, option):
+    status, _, error = command(own, "backfill", option, "2026-02-30")
+    assert status == 2 and option + " must be" in error
