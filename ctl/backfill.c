@@ -46,10 +46,13 @@ make_time(const char *text, char made[WALK_TIME_MAX])
 {
 	struct tm parts = { 0 };
 	const char *end = strptime(text, "%Y-%m-%d", &parts);
+	int day = parts.tm_mday;
 
 	if (end != NULL && *end == 'T')
 		end = strptime(end, "T%H:%M:%SZ", &parts);
-	return end != NULL && *end == '\0' &&
+	/* timegm() makes another day of one that does not exist. */
+	return end != NULL && *end == '\0' && timegm(&parts) != -1 &&
+	    parts.tm_mday == day &&
 	    strftime(made, WALK_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &parts) > 0;
 }
 
@@ -164,18 +167,33 @@ tell(struct course *course)
 	(void)fprintf(stderr, "%s", is_terminal ? "" : "\n");
 }
 
+/* The object behind which it went on is not known to EasyPost any more: from the
+ * newest on, then; what is here already costs little. */
+static bool
+begin_again(struct course *course)
+{
+	struct walk *walk = &course->walk;
+
+	if (walk->answer.status != 404 || *walk->before_id == '\0')
+		return false;
+	*walk->before_id = '\0';
+	return walk_next(walk);
+}
+
 static bool
 walk_through(struct course *course)
 {
 	struct walk *walk = &course->walk;
 
 	do {
-		if (!walk_next(walk)) {
+		if (!walk_next(walk) && !begin_again(course)) {
 			(void)fprintf(stderr, "%swaybill: %s\n",
 			    isatty(STDERR_FILENO) ? "\r\033[K" : "",
 			    walk->error);
 			return false;
 		}
+		if (!walk_lock(course->backfill->db))
+			return false;
 		if (!record(course)) {
 			(void)session_failed(
 			    course->backfill->db, "a page was not recorded");

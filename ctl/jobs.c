@@ -28,8 +28,11 @@
 enum {
 	ROUND_S = 1,
 	RECORD_MS = 30000, /* half of what the watchdog allows */
+	FIRST_MS = 2000,   /* what takes longer has its time now and then */
+	LONG_MS = 10000,
+	LONG_EVERY = 60, /* rounds */
 	JOBS_A_ROUND = 20,
-	PASSED_MS = 3000, /* after one in this round had to be passed over */
+	PASSED_MS = 500, /* after one in this round had to be passed over */
 	ASK_MS = 2000,
 	PARTITIONS_MS = 30000, /* the same */
 	PARTITIONS_EVERY_MS = 3600 * 1000,
@@ -40,6 +43,7 @@ struct jobs {
 	const struct conf *conf;
 	struct db *db; /* NULL: nothing is recorded here, and nothing spooled */
 	int64_t partitions_at_ms;
+	unsigned rounds;
 	int record_ms;   /* limit of one record; shorter after a late one */
 	bool has_failed; /* in this round */
 	bool is_spool_broken; /* said once */
@@ -154,7 +158,7 @@ drain(struct jobs *jobs)
 	int done = 0;
 	bool is_read;
 
-	jobs->record_ms = RECORD_MS;
+	jobs->record_ms = ++jobs->rounds % LONG_EVERY == 0 ? LONG_MS : FIRST_MS;
 	is_read = spool_drain(jobs->conf->spool_dir, bring, jobs, &done);
 	if (!is_read && errno != EWOULDBLOCK) {
 		jobs->has_failed = true;

@@ -86,9 +86,14 @@ static int64_t
 pause_of(const struct reply *answer, int attempt)
 {
 	const char *header = reply_header(answer, "Retry-After");
+	struct tm date = { 0 };
 	int64_t pause_ms =
 	    header == NULL ? 0 : (int64_t)strtol(header, NULL, 10) * 1000;
 
+	/* RFC 9110, 10.2.3: seconds or a date. */
+	if (header != NULL &&
+	    strptime(header, "%a, %d %b %Y %H:%M:%S GMT", &date) != NULL)
+		pause_ms = (int64_t)(timegm(&date) - time(NULL)) * 1000;
 	if (pause_ms <= 0)
 		pause_ms = 500LL << attempt;
 	return pause_ms < PAUSE_LONGEST_MS ? pause_ms : PAUSE_LONGEST_MS;
@@ -172,18 +177,67 @@ copy_text(const struct json *object, const char *name, char *to, size_t bytes)
 	    to, bytes, "%s", text == NULL ? "" : text); /* looked at below */
 }
 
+static bool
+is_surrogate(unsigned code, unsigned first)
+{
+	return (code & 0xfc00) == first;
+}
+
+/* The code unit of an escape "\\uXXXX"; 0x10000 when it is none. */
+static unsigned
+unit_at(const char *text)
+{
+	unsigned code;
+
+	if (text[0] != '\\' || text[1] != 'u' ||
+	    strspn(text + 2, "0123456789abcdefABCDEF") < 4 ||
+	    sscanf(text + 2, "%4x", &code) != 1)
+		return 0x10000;
+	return code;
+}
+
+/* What stands for no character (zero, half of a pair) becomes U+FFFD: neither we
+ * nor PostgreSQL can read it, and one odd object would hide its whole page. */
+static void
+soften(char *text)
+{
+	for (char *at = text; (at = strchr(at, '\\')) != NULL;) {
+		unsigned code = unit_at(at);
+
+		if (is_surrogate(code, 0xd800) &&
+		    is_surrogate(unit_at(at + 6), 0xdc00))
+			at += 12;
+		else if (code == 0 || is_surrogate(code, 0xd800) ||
+		    is_surrogate(code, 0xdc00))
+			memcpy(at, "\\ufffd", 6);
+		else
+			at += 2; /* the backslash and what it escapes */
+	}
+}
+
+static struct json *
+read_softly(struct buf *body)
+{
+	char problem[JSON_PROBLEM_MAX];
+	struct json *document = json_read(body->data, body->len, problem);
+
+	if (document != NULL)
+		return document;
+	soften(body->data);
+	return json_read(body->data, body->len, problem);
+}
+
 /* Looks into the page; false when it is none. */
 static bool
 read_page(struct walk *walk)
 {
-	char problem[JSON_PROBLEM_MAX];
-	const struct buf *body = &walk->answer.body;
+	struct buf *body = &walk->answer.body;
 	const struct json *last;
 
 	json_free(walk->document);
 	walk->document = walk->answer.status != 200 || body->len == 0
 	    ? NULL
-	    : json_read(body->data, body->len, problem);
+	    : read_softly(body);
 	walk->list = json_member(walk->document, walk->kind->plural);
 	walk->count = json_count(walk->list);
 	*walk->last_id = *walk->last_created = '\0';
@@ -231,27 +285,45 @@ walk_next(struct walk *walk)
 	return true;
 }
 
+struct lock {
+	bool is_held;
+	char backend[16];
+};
+
 /* db_row_function */
 static bool
 take_lock(void *context, const struct db_row *row)
 {
-	*(bool *)context = *session_text(row, "is_locked") == 't';
+	struct lock *lock = context;
+
+	lock->is_held = *session_text(row, "is_locked") == 't';
+	(void)snprintf(lock->backend, sizeof(lock->backend), "%s",
+	    session_text(row, "backend")); /* a number fits */
 	return true;
 }
 
 bool
 walk_lock(struct db *db)
 {
+	static char backend[16]; /* that holds it for this process */
+	struct lock lock = { false, "" };
 	const struct db_call call = { .function = "admin.lock_walk",
 		.deadline_ms = clock_ms() + CALL_MS };
-	bool is_locked = false;
 
-	if (db_call(db, &call, take_lock, &is_locked) != DB_OK)
-		(void)session_failed(db, "nothing was begun");
-	else if (!is_locked)
-		(void)fprintf(stderr,
-		    "waybill: another backfill or reconcile is running\n");
-	return is_locked;
+	if (db_call(db, &call, take_lock, &lock) != DB_OK) {
+		(void)session_failed(db, "the lock cannot be had");
+		return false;
+	}
+	if (*backend == '\0')
+		memcpy(backend, lock.backend, sizeof(backend));
+	/* Another connection is another holder: somebody may have walked. */
+	if (lock.is_held && strcmp(backend, lock.backend) == 0)
+		return true;
+	(void)fprintf(stderr,
+	    lock.is_held ? "waybill: the connection broke; begin again\n"
+			 : "waybill: another backfill or reconcile is "
+			   "running\n");
+	return false;
 }
 
 bool

@@ -10,6 +10,7 @@
 enum {
 	FAILURES_TO_OPEN = 2, /* one may be a lock, or much work */
 	LOOK_EVERY_MS = 250,
+	LOOK_MOST_MS = 2 * BREAKER_CALL_MS,
 	OVERDUE_MS = 2000, /* nobody has come since, behind whom to look */
 };
 
@@ -63,7 +64,7 @@ breaker_call(struct request *rq, const struct db_call *call,
 {
 	/* After a quiet time the first call looks itself. */
 	rq->is_breaker_open = breaker_is_open(rq) &&
-	    !fuse_takes_turn(fuse_of(rq), OVERDUE_MS, LOOK_EVERY_MS);
+	    !fuse_takes_turn(fuse_of(rq), OVERDUE_MS, LOOK_MOST_MS);
 	if (rq->is_breaker_open)
 		return DB_AWAY;
 	return call_and_note(rq, call, row, context);
@@ -85,7 +86,7 @@ breaker_probe(struct request *rq)
 	const struct db_call call = { .function = "api.health",
 		.deadline_ms = clock_ms() + BREAKER_CALL_MS };
 
-	if (fuse_takes_turn(fuse_of(rq), 0, LOOK_EVERY_MS))
+	if (fuse_takes_turn(fuse_of(rq), 0, LOOK_MOST_MS))
 		(void)call_and_note(
 		    rq, &call, NULL, NULL); /* it has been noted */
 }

@@ -150,6 +150,11 @@ answer_outcome(struct request *rq, const struct outcome *outcome)
 			.bytes = strlen(outcome->answer),
 			.location = location_of(outcome),
 			.is_replayed = true });
+	else if (strcmp(outcome->word, "done") == 0)
+		response_refuse(rq, 409, "IDEMPOTENCY.IN_DOUBT",
+		    "Idempotency-Key",
+		    "This was done, with this Idempotency-Key; its answer held "
+		    "a secret and was not kept.");
 	else if (strcmp(outcome->word, "other") == 0)
 		response_refuse(rq, 422, "IDEMPOTENCY.MISMATCH",
 		    "Idempotency-Key",

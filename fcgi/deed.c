@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PATH_BYTES = 256 }; /* ids are short */
+
 static bool
 is_object(const struct json *thing, const char *name)
 {
@@ -188,12 +190,19 @@ deed_find(
     const char *method, const char *path, const char **id, size_t *id_bytes)
 {
 	struct pattern_argument argument;
+	char plain[PATH_BYTES];
+	size_t bytes = strlen(path);
 
-	if (strcmp(method, "POST") != 0)
+	/* Who knows what EasyPost makes of a slash at the end. */
+	while (bytes > 1 && path[bytes - 1] == '/')
+		bytes--;
+	if (strcmp(method, "POST") != 0 || bytes >= sizeof(plain))
 		return NULL;
+	memcpy(plain, path, bytes);
+	plain[bytes] = '\0';
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
-		if (pattern_match(deeds[i]->pattern, path, &argument)) {
-			*id = argument.text;
+		if (pattern_match(deeds[i]->pattern, plain, &argument)) {
+			*id = path + (argument.text - plain);
 			*id_bytes = argument.bytes;
 			return deeds[i];
 		}

@@ -27,20 +27,20 @@ fuse_note_success(struct fuse *fuse)
 bool
 fuse_note_failure(struct fuse *fuse, int most, int look_ms)
 {
-	int64_t whole = 0;
+	int64_t look_at_ms = clock_ms() + look_ms;
 
-	return atomic_fetch_add(&fuse->failures, 1) + 1 >= most &&
-	    atomic_compare_exchange_strong(
-		&fuse->look_at_ms, &whole, clock_ms() + look_ms);
+	if (atomic_fetch_add(&fuse->failures, 1) + 1 < most)
+		return false;
+	return atomic_exchange(&fuse->look_at_ms, look_at_ms) == 0;
 }
 
 bool
-fuse_takes_turn(struct fuse *fuse, int since_ms, int look_ms)
+fuse_takes_turn(struct fuse *fuse, int since_ms, int most_ms)
 {
 	int64_t look_at_ms = fuse->look_at_ms;
 	int64_t now_ms = clock_ms();
 
 	return look_at_ms != 0 && look_at_ms + since_ms <= now_ms &&
 	    atomic_compare_exchange_strong(
-		&fuse->look_at_ms, &look_at_ms, now_ms + look_ms);
+		&fuse->look_at_ms, &look_at_ms, now_ms + most_ms);
 }

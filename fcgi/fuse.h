@@ -24,11 +24,11 @@ bool fuse_is_blown(const struct fuse *);
 bool fuse_note_success(struct fuse *);
 
 /* Notes a failure; true when the fuse blew with it, being the `most`th.  The
- * first look is due in `look_ms`. */
+ * next look is due in `look_ms`. */
 bool fuse_note_failure(struct fuse *, int most, int look_ms);
 
-/* True for one process when a look is due since `since_ms`; the next one is due
- * in `look_ms`, should this process die. */
-bool fuse_takes_turn(struct fuse *, int since_ms, int look_ms);
+/* True for one process when a look is due since `since_ms`: it looks, and notes
+ * what came of it within `most_ms`; should it die, another looks then. */
+bool fuse_takes_turn(struct fuse *, int since_ms, int most_ms);
 
 #endif

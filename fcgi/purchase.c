@@ -73,13 +73,31 @@ struct purchase {
 	bool is_created; /* the shipment, by this request */
 };
 
-/* With the rate that is wanted, where that is known. */
+/* The id of the rate that is wanted; "" when the shipment has none such, NULL
+ * where any will do. */
+static const char *
+wanted_rate(const struct purchase *purchase, const struct json *shipment)
+{
+	const struct json *rate;
+	const char *id;
+
+	if (purchase->rate_id != NULL || purchase->deed != &deed_buy_shipment)
+		return purchase->rate_id;
+	rate = rate_choose(json_member(shipment, "rates"), &purchase->wish);
+	id = rate == NULL || rate_is_too_dear(rate, &purchase->wish)
+	    ? NULL
+	    : json_text(json_member(rate, "id"));
+	return id == NULL ? "" : id;
+}
+
+/* Another may have bought it meanwhile, with another rate. */
 static bool
 is_done(const struct purchase *purchase, const struct json *shipment)
 {
+	const char *rate = wanted_rate(purchase, shipment);
+
 	return purchase->deed->is_done(shipment, NULL) &&
-	    (purchase->rate_id == NULL ||
-		deed_has_rate(shipment, purchase->rate_id));
+	    (rate == NULL || deed_has_rate(shipment, rate));
 }
 
 /*

@@ -104,9 +104,11 @@ look_first(struct spending *spending)
 	struct ask look;
 
 	if (spending->deed == NULL) {
-		/* Made twice, nothing is spent. */
+		/* Made twice, nothing is spent; without a note, nothing was
+		 * sent. */
 		if (!target_spends_money(
-			spending->call->method, spending->call->path))
+			spending->call->method, spending->call->path) ||
+		    spending->once.key.note == NULL)
 			return true;
 		once_doubt(rq, &spending->once);
 		response_refuse(rq, 409, "IDEMPOTENCY.IN_DOUBT",
@@ -149,30 +151,38 @@ look_after(struct spending *spending)
 	return finding == FOUND_DONE || look.outcome == ASK_KEPT_BACK;
 }
 
-/* An answer that can be kept and read again. */
+/* An answer that can be kept and told again: JSON, seen from outside, for what
+ * PostgreSQL or we cannot read was bought all the same; or, of what makes
+ * something new, nothing at all. */
 static bool
-is_document(const struct reply *answer)
+is_answer(const struct spending *spending, const struct reply *answer)
 {
-	char problem[JSON_PROBLEM_MAX];
-	struct json *document = answer->body.len == 0
-	    ? NULL
-	    : json_read(answer->body.data, answer->body.len, problem);
+	static const char spaces[] = " \t\r\n";
+	const char *body = answer->body.data;
+	size_t bytes = answer->body.len;
+	size_t from;
 
-	bool is_read = document != NULL;
-
-	json_free(document);
-	return is_read;
+	if (bytes == 0)
+		return spending->deed == NULL;
+	from = strspn(body, spaces);
+	while (bytes > from && strchr(spaces, body[bytes - 1]) != NULL)
+		bytes--;
+	return bytes > from + 1 &&
+	    ((body[from] == '{' && body[bytes - 1] == '}') ||
+		(body[from] == '[' && body[bytes - 1] == ']'));
 }
 
 /* True for what may have been executed. */
 static bool
-is_doubtful(enum easypost_result result, const struct upstream *call)
+is_doubtful(const struct spending *spending, enum easypost_result result)
 {
+	const struct reply *answer = spending->call->answer;
+
 	switch (result) {
 	case EASYPOST_ANSWERED:
 		/* A failure of EasyPost's own may come after the effect. */
-		return call->answer->status >= 500 ||
-		    (call->answer->status <= 299 && !is_document(call->answer));
+		return answer->status >= 500 ||
+		    (answer->status <= 299 && !is_answer(spending, answer));
 	case EASYPOST_UNREACHABLE:
 	case EASYPOST_UNTRUSTED:
 		return false;
@@ -191,15 +201,15 @@ settle(struct spending *spending, enum easypost_result result)
 	int status = result == EASYPOST_ANSWERED ? call->answer->status : 0;
 	bool is_answered = false;
 
-	if (status >= 200 && status <= 299 && !is_doubtful(result, call)) {
+	if (status >= 200 && status <= 299 && !is_doubtful(spending, result)) {
 		once_done(rq, once, status, &call->answer->body);
 		return true;
 	}
 	/* Refused while in doubt: an earlier attempt may have ended just now. */
-	if (is_doubtful(result, call) ||
+	if (is_doubtful(spending, result) ||
 	    (status >= 400 && once_is_in_doubt(once)))
 		is_answered = look_after(spending);
-	if (!is_answered && is_doubtful(result, call))
+	if (!is_answered && is_doubtful(spending, result))
 		once_doubt(rq, once);
 	else if (!is_answered)
 		once_void(rq, once);
@@ -220,6 +230,9 @@ spending_send(struct upstream *call, enum easypost_result *result)
 	if (!once_take(rq, &spending.once, spending.deed, spending.id))
 		return false;
 	if (once_is_in_doubt(&spending.once) && !look_first(&spending))
+		return false;
+	if (spending.deed == NULL &&
+	    !claim_note(rq, &spending.once.key, "sent"))
 		return false;
 	*result = upstream_send(call);
 	if (settle(&spending, *result))

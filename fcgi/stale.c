@@ -57,7 +57,8 @@ id_of(const struct request *rq)
 {
 	struct pattern_argument argument;
 
-	if (strcmp(rq->method, "GET") != 0 || *rq->query != '\0')
+	if ((strcmp(rq->method, "GET") != 0 && !rq->is_head) ||
+	    *rq->query != '\0')
 		return NULL;
 	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
 		const char *id;

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* Answers GET of a shipment, tracker or address below /v2 with the newest
+/* Answers GET or HEAD of a shipment, tracker or address below /v2 with the newest
  * document that is known of it, and its age.  False when it is no such read,
  * nothing is known, or this is switched off: nothing was answered. */
 bool stale_answer(struct request *);

@@ -21,6 +21,7 @@ enum {
 	SILENCES_TO_GIVE_UP = 3,
 	SILENCE_MS = 1000, /* what fails sooner keeps nobody waiting */
 	LOOK_EVERY_MS = 2000,
+	LOOK_MOST_MS = 60000, /* no request lasts longer */
 };
 
 /* One failure of EasyPost: what it means for a read, and for a write. */
@@ -229,7 +230,7 @@ try(struct upstream *call)
 	int64_t began_ms = clock_ms();
 
 	if (fuse_is_blown(fuse_of(call)) &&
-	    !fuse_takes_turn(fuse_of(call), 0, LOOK_EVERY_MS)) {
+	    !fuse_takes_turn(fuse_of(call), 0, LOOK_MOST_MS)) {
 		reply_reset(call->answer);
 		return result;
 	}

@@ -168,6 +168,21 @@ answer_from_spool(struct request *rq)
 	    RETRY_S);
 }
 
+/* What the database would refuse is not told that it was kept. */
+static bool
+may_be_event(const struct request *rq)
+{
+	return memmem(rq->body.data, rq->body.len, "\"evt_", 5) != NULL;
+}
+
+static void
+refuse_event(struct request *rq)
+{
+	response_refuse(rq, 400, "EVENT.INVALID", NULL,
+	    "The body is no event: a JSON object with an id that begins with "
+	    "evt_.");
+}
+
 /* What became of it, a word of counters_event_results; NULL when it was no
  * delivery at all. */
 static const char *
@@ -183,6 +198,10 @@ receive(struct request *rq, struct receipt *receipt)
 	if (!check_signature(rq))
 		return "unauthorized";
 	if (record(rq, receipt) != DB_OK) {
+		if (!may_be_event(rq)) {
+			refuse_event(rq);
+			return "refused";
+		}
 		answer_from_spool(rq);
 		return rq->status == 200 ? "spooled" : "lost";
 	}
@@ -194,9 +213,7 @@ receive(struct request *rq, struct receipt *receipt)
 	    strcmp(receipt->outcome, "duplicate") == 0)
 		answer_processed(rq);
 	else
-		response_refuse(rq, 400, "EVENT.INVALID", NULL,
-		    "The body is no event: a JSON object with an id that "
-		    "begins with evt_.");
+		refuse_event(rq);
 	return receipt->outcome;
 }
 

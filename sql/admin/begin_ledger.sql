@@ -20,6 +20,7 @@ begin atomic
         changed = 0,
         is_complete = false,
         error = null,
+        last_page = null,
         started_at = now(),
         checked_at = null;
 end;

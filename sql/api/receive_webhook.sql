@@ -25,6 +25,11 @@ begin
         event_id := null;
         return;
     end if;
+    -- applied as it is kept, so that it is the same when it is applied again
+    if strpos(v_read.body, '@') > 0 then
+        v_read.body := waybill.blank_urls(v_read.body);
+        v_read.doc := v_read.body::jsonb;
+    end if;
     v_id := waybill.easypost_uuid(
         waybill.to_time(v_read.doc ->> 'created_at'), event_id);
     if not waybill.keep_event(v_id, event_id, v_read.doc, v_read.body, v_raw,

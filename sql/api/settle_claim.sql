@@ -1,5 +1,6 @@
--- Ends the attempt p_id.  p_state: done (with its answer); in_doubt; none (it
--- had no effect, so that the key may be used again).
+-- Ends the attempt p_id.  p_state: done (with its answer, but for one that may hold
+-- a secret: it is not kept); in_doubt; none (it had no effect, so that the key may
+-- be used again).
 create function api.settle_claim(
     p_id uuid, p_state text, p_status integer, p_answer bytea)
 returns void
@@ -14,7 +15,11 @@ begin
     else
         update waybill.idempotency_claims c
         set state = p_state, status_code = p_status,
-            response = coalesce(p_answer, c.response), finished_at = now()
+            response = case when p_state <> 'done'
+                    or not waybill.has_secrets(c.path, null,
+                        encode(p_answer, 'escape'))
+                then coalesce(p_answer, c.response) end,
+            finished_at = now()
         where c.id = p_id;
     end if;
 end

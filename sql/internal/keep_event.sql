@@ -18,7 +18,7 @@ begin
     select f.id, p_key, left(p_doc ->> 'description', 200), p_doc ->> 'mode',
         p_doc ->> 'user_id', p_doc -> 'result' ->> 'object',
         waybill.to_key(p_doc -> 'result' ->> 'id'),
-        case when p_raw is null then waybill.blank_urls(p_body)::json end,
+        case when p_raw is null then p_body::json end,
         p_raw, 'applied', p_request_id,
         waybill.to_time(p_doc ->> 'created_at')
     from fresh f;

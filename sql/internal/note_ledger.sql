@@ -1,7 +1,9 @@
--- Adds one page of a list to the ledger.  p_known: what of it was here before it
--- was recorded, with digests, as json of waybill.known_objects.
+-- Adds one page of a list to the days of the ledger from p_since on.  p_known: what
+-- of it was here before it was recorded, with digests, as json of
+-- waybill.known_objects.  Missing is what is not here now, or is in p_failed.
 create or replace function waybill.note_ledger(
-    p_mode text, p_object text, p_elements jsonb[], p_known jsonb)
+    p_mode text, p_object text, p_since date, p_elements jsonb[],
+    p_known jsonb, p_failed text[])
 returns void
 language sql
 volatile
@@ -14,7 +16,8 @@ as $$
     judged as (
         select l.day,
             l.easypost_id,
-            a.easypost_id is null as is_missing,
+            a.easypost_id is null or l.easypost_id = any (p_failed)
+                as is_missing,
             a.easypost_id is not null and not p_known ? l.easypost_id
                 as is_new,
             a.digest <> (p_known ->> l.easypost_id)::bigint as is_changed
@@ -30,6 +33,7 @@ as $$
             coalesce(array_agg(j.easypost_id) filter (where j.is_missing),
                 '{}') as missing
         from judged j
+        where j.day >= p_since
         group by j.day)
     update waybill.reconciliation_ledger l
     set easypost_count = l.easypost_count + s.listed,
@@ -41,5 +45,5 @@ as $$
         and l.object = p_object
         and l.mode = p_mode;
 $$;
-revoke all on function waybill.note_ledger(text, text, jsonb[], jsonb)
-from public;
+revoke all on function waybill.note_ledger(
+    text, text, date, jsonb[], jsonb, text[]) from public;

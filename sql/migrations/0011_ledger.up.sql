@@ -24,7 +24,10 @@ create unique index ix_walks_unfinished
 
 alter table waybill.reconciliation_ledger
     add column changed integer not null default 0
-        constraint reconciliation_ledger_changed_check check (changed >= 0);
+        constraint reconciliation_ledger_changed_check check (changed >= 0),
+    add column last_page text;
+comment on column waybill.reconciliation_ledger.last_page is
+    'Of the newest day: the page that was added last, which counts once';
 comment on column waybill.reconciliation_ledger.changed is
     'How many were here, but older than EasyPost''s';
 comment on column waybill.reconciliation_ledger.missing_ids is
