@@ -177,23 +177,26 @@ copy_text(const struct json *object, const char *name, char *to, size_t bytes)
 	    to, bytes, "%s", text == NULL ? "" : text); /* looked at below */
 }
 
+enum { NO_UNIT = 0x10000, HIGH = 0xd800, LOW = 0xdc00 };
+
+/* One half of a pair: HIGH or LOW. */
 static bool
-is_surrogate(unsigned code, unsigned first)
+is_half(unsigned long unit, unsigned long half)
 {
-	return (code & 0xfc00) == first;
+	return (unit & ~0x3ffUL) == half;
 }
 
-/* The code unit of an escape "\\uXXXX"; 0x10000 when it is none. */
-static unsigned
+/* The code unit of an escape "\\uXXXX"; NO_UNIT when it is none. */
+static unsigned long
 unit_at(const char *text)
 {
-	unsigned code;
+	char digits[5] = "";
 
 	if (text[0] != '\\' || text[1] != 'u' ||
-	    strspn(text + 2, "0123456789abcdefABCDEF") < 4 ||
-	    sscanf(text + 2, "%4x", &code) != 1)
-		return 0x10000;
-	return code;
+	    strspn(text + 2, "0123456789abcdefABCDEF") < 4)
+		return NO_UNIT;
+	memcpy(digits, text + 2, 4);
+	return strtoul(digits, NULL, 16);
 }
 
 /* What stands for no character (zero, half of a pair) becomes U+FFFD: neither we
@@ -201,17 +204,17 @@ unit_at(const char *text)
 static void
 soften(char *text)
 {
-	for (char *at = text; (at = strchr(at, '\\')) != NULL;) {
-		unsigned code = unit_at(at);
+	static const char replacement[6] = { '\\', 'u', 'f', 'f', 'f', 'd' };
 
-		if (is_surrogate(code, 0xd800) &&
-		    is_surrogate(unit_at(at + 6), 0xdc00))
+	for (char *at = text; (at = strchr(at, '\\')) != NULL;) {
+		unsigned long unit = unit_at(at);
+
+		if (is_half(unit, HIGH) && is_half(unit_at(at + 6), LOW))
 			at += 12;
-		else if (code == 0 || is_surrogate(code, 0xd800) ||
-		    is_surrogate(code, 0xdc00))
-			memcpy(at, "\\ufffd", 6);
+		else if (unit == 0 || is_half(unit, HIGH) || is_half(unit, LOW))
+			memcpy(at, replacement, sizeof(replacement));
 		else
-			at += 2; /* the backslash and what it escapes */
+			at += at[1] == '\0' ? 1 : 2; /* and what it escapes */
 	}
 }
 

@@ -19,7 +19,7 @@ declare
             as e (value)
         cross join waybill.read_json(convert_to(e.value, 'UTF8')) r
         where waybill.to_key(r.doc ->> 'id') is not null);
-    v_failed text[] := '{}';
+    v_failed text[] := array[]::text[];
     v_known jsonb;
 begin
     if not waybill.begin_page(p_mode, p_object, p_query) then

@@ -7,7 +7,7 @@ returns text[]
 language plpgsql
 as $$
 declare
-    v_failed text[] := '{}';
+    v_failed text[] := array[]::text[];
     v_doc jsonb;
 begin
     foreach v_doc in array p_elements loop
