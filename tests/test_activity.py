@@ -413,9 +413,13 @@ def test_killed_between_the_database_and_the_file(own, own_db):
     client = Client(own, own.key)
     answers = [client.get("/health") for _ in range(5)]
     path = os.path.join(own.run_dir, "read.activity")
-    with open(path, "rb") as file:
-        lines = file.read()
-    assert lines.count(b"\n{") >= 5
+
+    def all_lines():  # each is written when its client has the answer
+        with open(path, "rb") as file:
+            found = file.read()
+        return found if found.count(b"\n{") >= 5 else None
+
+    lines = wait_until(all_lines, 10, "five lines")
     own.service.start("jobs")
     arrived(own_db, answers)
     wait_until(lambda: files(own) == [], LIMIT_S, "the end of the file")

@@ -4,7 +4,6 @@ import datetime
 import email.utils
 import json
 import random
-import socket
 import subprocess
 import threading
 import time
@@ -14,8 +13,8 @@ import pytest
 import documents
 from env.stack import Stack
 from fixtures import simulator
-from helpers import (Client, Database, assert_error, changed_settings,
-                     deliver, setting, unique, wait_until)
+from helpers import (Client, Database, assert_error, deliver,
+                     setting, unique, wait_until)
 from test_reconcile import EasyPost, command, count, ledger
 from test_simple import FROM, PARCEL, TO, keyed
 from test_spending import buy_a_shipment
@@ -130,48 +129,6 @@ def test_applied_again_it_is_the_same(own, own_db, how):
 
 
 # --- EasyPost is down ------------------------------------------------------------------
-
-
-def test_looking_for_easypost_takes_one_worker(make_stack):
-    """While it is known to be down nobody waits but who looks."""
-    own = make_stack(conf={"WORKERS": "6", "WORKERS_OVERFLOW": "0"})
-    waited = []
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(0)
-        full = [socket.socket() for _ in range(4)]
-        for one in full:  # nobody accepts: the queue is full
-            one.setblocking(False)
-            one.connect_ex(deaf.getsockname())
-
-        def ask():
-            began = time.monotonic()
-            assert_error(Client(own, own.key, timeout=60).post(
-                "/v2/shipments", document={}), (502, 504), easypost=True)
-            waited.append(time.monotonic() - began)
-
-        def ask_for(seconds, every):
-            threads, end = [], time.monotonic() + seconds
-            while time.monotonic() < end:
-                threads.append(threading.Thread(target=ask))
-                threads[-1].start()
-                threads[-1].join(every)  # or the next one comes beside it
-            return threads
-
-        with changed_settings(own, ["upstream"], {
-                "EASYPOST_API_BASE":
-                f"http://127.0.0.1:{deaf.getsockname()[1]}"}):
-            for thread in ask_for(0.1, 0) + ask_for(0.1, 0) + ask_for(0.1, 0):
-                thread.join()
-            wait_until(lambda: b">upstream.down " in own.logs()[
-                "upstream.log"], 20, "the fuse")
-            waited.clear()
-            for thread in ask_for(10, 0.25):
-                thread.join()
-        for one in full:
-            one.close()
-    # Two looks fit into these ten seconds, one after the other.
-    assert len([one for one in waited if one > 1]) <= 2, sorted(waited)
 
 
 def test_head_of_what_is_known(own):

@@ -42,6 +42,10 @@ one_at_a_time_looks(void **state)
 	assert_true(fuse_takes_turn(&fuse, 0, 60000));
 	assert_false(fuse_takes_turn(&fuse, 0, 60000)); /* somebody has it */
 	assert_true(fuse_is_blown(&fuse));
+	/* However long it takes, nobody else looks until it has failed. */
+	assert_in_range(clock_left_ms(fuse.look_at_ms), 59000, 60000);
+	assert_false(fuse_note_failure(&fuse, 1, 100));
+	assert_in_range(clock_left_ms(fuse.look_at_ms), 0, 100);
 	fuse.look_at_ms = clock_ms() - 2000;
 	assert_true(fuse_takes_turn(&fuse, 1000, 60000)); /* he has died */
 }
