@@ -32,7 +32,7 @@ figures drift with the machine and the hour; the ratios count.
   of a webhook: of one inserted row with its commit; of what nginx answers from
   its cache: `per_s` of what nginx answers by itself (`return 200`).
 - `outage`: 200 webhooks a second, calm, and then while PostgreSQL stands still
-  (SIGSTOP): `first_p99_ms` in the seconds in which it does so, `p99_ms` from then
+  (SIGSTOP): `first_p99_ms` in the seconds in which it does so, `then_p99_ms` from then
   on; and how long the spool took to get empty when it went on.
 - `proxy`: what it adds to a direct call of the simulator, which answers at once.
 
