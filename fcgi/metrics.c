@@ -373,7 +373,7 @@ static const struct {
 	    "How long the oldest job that is due has waited." },
 	{ "ledger_checked_timestamp_seconds", NULL,
 	    "When a part of the ledger was last checked; 0: never." },
-	{ "ledger_incomplete_days", "object",
+	{ "ledger_incomplete", "object",
 	    "Days of which not all that EasyPost has is known to be here." },
 	{ "view_refresh_duration_seconds", "view",
 	    "How long the last refresh of the view took." },

@@ -322,8 +322,8 @@ def test_a_run_that_was_cut_short_is_no_success(own, own_db):
                    30, "the list of trackers")
         os.kill(cut.pid, signal.SIGKILL)
     text = Client(own, own.key).get("/metrics").text
-    assert 'waybill_ledger_incomplete_days{object="tracker"} 1' in text
-    assert 'waybill_ledger_incomplete_days{object="shipment"} 0' in text
+    assert 'waybill_ledger_incomplete{object="tracker"} 1' in text
+    assert 'waybill_ledger_incomplete{object="shipment"} 0' in text
     rows = ledger(own, object="tracker", mode="production")
     assert [(row["is_complete"], row["checked_at"]) for row in rows] \
         == [(False, None)]

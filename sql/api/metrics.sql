@@ -24,7 +24,7 @@ begin atomic
         where j.state = 'queued'
             and j.run_at <= now()
         union all
-        select 'ledger_incomplete_days', o.object, count(l.id)
+        select 'ledger_incomplete', o.object, count(l.id)
         from unnest(array['shipment', 'tracker', 'address', 'refund',
             'event']) as o (object)
         left join waybill.reconciliation_ledger l
