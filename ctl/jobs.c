@@ -2,8 +2,8 @@
  * waybill jobs: what has to happen in the background, for ever.
  *
  * Every second what waits in the spool and what the pools noted of their requests
- * goes into the database, and what is due in the queue is done; every hour the
- * partitions are kept.  Several hosts may run it: a spool belongs to one host, a
+ * goes into the database, the figures of changed shipments are merged, and what is
+ * due in the queue is done; every hour the partitions are kept.  Several hosts may run it: a spool belongs to one host, a
  * job to whoever has locked it, and the functions are idempotent.
  * What must stay true: a record leaves the spool only when the database has it,
  * or has said that it will never take it; and one that has to wait, for a lock
@@ -247,6 +247,19 @@ work_queue(struct jobs *jobs)
 	}
 }
 
+/* Reads add what is not merged, so that one round more or less changes no figure,
+ * only what it costs to read it. */
+static void
+merge_figures(struct jobs *jobs)
+{
+	const struct db_call call = { .function = "admin.merge_figures",
+		.deadline_ms = clock_ms() + RECORD_MS };
+
+	notify_send("WATCHDOG=1");
+	if (db_call(jobs->db, &call, NULL, NULL) != DB_OK)
+		jobs->has_failed = true;
+}
+
 static void
 work(struct jobs *jobs)
 {
@@ -256,6 +269,8 @@ work(struct jobs *jobs)
 	drain(jobs);
 	if (!activities_bring(jobs->conf->run_dir, jobs->db, is_stopped))
 		jobs->has_failed = true;
+	if (!jobs->has_failed && !is_stopped())
+		merge_figures(jobs);
 	if (!jobs->has_failed)
 		work_queue(jobs);
 	if (!is_stopped())

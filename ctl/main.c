@@ -40,7 +40,9 @@ static const struct command {
 	{ "key", "list", "show all keys, but never their secret part",
 	  key_run, true },
 	{ "key", "revoke PREFIX|ID", "end a key", key_run, true },
-	{ "refresh", "", "refresh the analytics views, keep the partitions",
+	{ "refresh", "[--since DAY]",
+	  "compare the figures with the shipments, a part of the last 90 days or\n"
+	  "      all from DAY on, and repair them; keep the partitions",
 	  refresh_run, true },
 	{ "jobs", "[--once]", "bring the spool into the database and do what is\n"
 	  "      queued there, for ever",

@@ -367,6 +367,8 @@ static const struct {
 	const char *label; /* NULL: it has none */
 	const char *help;
 } database_gauges[] = {
+	{ "figures_unmerged", NULL,
+	    "Notes of changed shipments that are not merged into sums yet." },
 	{ "jobs", "state",
 	    "Background jobs; those that are done are left out." },
 	{ "jobs_oldest_seconds", NULL,
@@ -375,6 +377,8 @@ static const struct {
 	    "When a part of the ledger was last checked; 0: never." },
 	{ "ledger_incomplete", "object",
 	    "Days of which not all that EasyPost has is known to be here." },
+	{ "view_drift", "view",
+	    "Sums that were found wrong, and repaired, in a day; must be 0." },
 	{ "view_refresh_duration_seconds", "view",
 	    "How long the last refresh of the view took." },
 	{ "view_refreshed_timestamp_seconds", "view",

@@ -147,7 +147,8 @@ def test_the_families(stack, client):
         ledger_checked_timestamp_seconds ledger_incomplete
         webhook_failed spool_records spool_bytes spool_oldest_seconds
         spool_bad_records
-        sync_queue_depth sync_lag_seconds view_refresh_duration_seconds
+        sync_queue_depth sync_lag_seconds figures_unmerged view_drift
+        view_refresh_duration_seconds
         view_refreshed_timestamp_seconds""".split()} - (
             set() if metrics.of("view_refresh_duration_seconds") else
             {"waybill_view_refresh_duration_seconds",

@@ -1,13 +1,22 @@
--- For the operator's program: refreshes the three views, one row each.
-create function admin.refresh_analytics_views()
-returns table (view text, duration_ms numeric, result text)
+-- For the operator's program: brings the three views up to date and compares them
+-- with the shipments, one row each.  From p_since on, or (null) a few days; but
+-- all of the last 90 when that was not done for a day.
+create function admin.refresh_analytics_views(p_since date)
+returns table (view text, duration_ms numeric, result text, drift bigint)
 language sql
 volatile
 security definer
 set search_path = waybill, pg_temp
 begin atomic
-    select r.view, r.duration_ms, r.result
-    from waybill.refresh_analytics_views() r;
+    select r.view, r.duration_ms, r.result, r.drift
+    from waybill.refresh_analytics_views(coalesce(p_since,
+        case when not exists (
+            select
+            from waybill.refresh_history h
+            where h.view_name = 'mv_top_routes'
+                and h.drift is not null
+                and h.started_at > now() - interval '23.5 hours')
+        then (now() at time zone 'UTC')::date - 90 end)) r;
 end;
-revoke all on function admin.refresh_analytics_views() from public;
-grant execute on function admin.refresh_analytics_views() to waybill_jobs;
+revoke all on function admin.refresh_analytics_views(date) from public;
+grant execute on function admin.refresh_analytics_views(date) to waybill_jobs;

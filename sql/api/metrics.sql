@@ -21,8 +21,7 @@ begin atomic
         select 'jobs_oldest_seconds', null, coalesce(
             date_part('epoch', now() - min(j.run_at)), 0)::numeric
         from waybill.jobs j
-        where j.state = 'queued'
-            and j.run_at <= now()
+        where j.state = 'queued' and j.run_at <= now()
         union all
         select 'ledger_incomplete', o.object, count(l.id)
         from unnest(array['shipment', 'tracker', 'address', 'refund',
@@ -40,17 +39,24 @@ begin atomic
         from unnest(array['mv_daily_shipment_analytics',
             'mv_carrier_performance', 'mv_top_routes']) as v (name)
         cross join lateral (
-            select h.started_at, h.duration_ms / 1000 as seconds
+            select h.started_at, h.duration_ms / 1000 as seconds, (
+                    select sum(d.drift)
+                    from waybill.refresh_history d
+                    where d.view_name = v.name
+                        and d.started_at > now() - interval '1 day') as drift
             from waybill.refresh_history h
-            where h.view_name = v.name
-                and h.result = 'refreshed'
+            where h.view_name = v.name and h.result = 'refreshed'
             order by h.started_at desc
             limit 1) as h
         cross join lateral (
             values ('view_refreshed_timestamp_seconds',
                     date_part('epoch', h.started_at)::numeric + h.seconds),
-                ('view_refresh_duration_seconds', h.seconds))
-            as m (metric, value))
+                ('view_refresh_duration_seconds', h.seconds),
+                ('view_drift', coalesce(h.drift, 0)))
+            as m (metric, value)
+        union all
+        select 'figures_unmerged', null, count(d.xid)
+        from waybill.shipment_deltas d)
     select f.metric, f.label, round(f.value, 6)
     from found f
     order by f.metric, f.label;

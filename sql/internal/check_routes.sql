@@ -1,0 +1,42 @@
+-- As check_days, of the sums by route, which are of all of the last 90 days.
+create or replace function waybill.check_routes()
+returns bigint
+language sql
+as $$
+    with said as (
+        select f.mode, f.from_city, f.from_state, f.from_country, f.to_city,
+            f.to_state, f.to_country, f.currency, f.shipments, f.cost,
+            f.costed, sign(f.days)::integer * f.shipments as delivered,
+            f.seconds
+        from waybill.analytics_state a
+        join waybill.shipments s
+            on s.created_at >= a.routes_from::timestamp at time zone 'UTC'
+            and s.mode = a.mode
+        cross join lateral waybill.shipment_figures(s) f
+        union all
+        select f.mode, f.from_city, f.from_state, f.from_country, f.to_city,
+            f.to_state, f.to_country, f.currency, -f.shipments, -f.cost,
+            -f.costed, -f.delivered, -f.seconds
+        from waybill.route_figures f
+    ),
+    repaired as (
+        insert into waybill.recent_routes as k
+        select s.mode, s.from_city, s.from_state, s.from_country, s.to_city,
+            s.to_state, s.to_country, s.currency, sum(s.shipments),
+            sum(s.cost), sum(s.costed), sum(s.delivered), sum(s.seconds)
+        from said s
+        group by 1, 2, 3, 4, 5, 6, 7, 8
+        having row(sum(s.shipments), sum(s.cost), sum(s.costed),
+            sum(s.delivered), sum(s.seconds)) <> row(0, 0.0, 0, 0, 0)
+        order by 1, 2, 3, 4, 5, 6, 7, 8
+        on conflict (mode, from_city, from_state, from_country, to_city,
+            to_state, to_country, currency) do update
+        set (shipments, cost, costed, delivered, seconds) =
+            (k.shipments + excluded.shipments, k.cost + excluded.cost,
+            k.costed + excluded.costed, k.delivered + excluded.delivered,
+            k.seconds + excluded.seconds)
+        returning 1
+    )
+    select count(*) from repaired
+$$;
+revoke all on function waybill.check_routes() from public;

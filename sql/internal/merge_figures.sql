@@ -1,0 +1,51 @@
+-- Merges what was noted of changed shipments into the sums: safe to call every
+-- second from anywhere, one does it.  Gives how many notes it took; null: somebody
+-- else is at it.  What it costs follows the changes.
+create or replace function waybill.merge_figures()
+returns bigint
+language plpgsql
+as $$
+declare
+    v_taken pg_snapshot; -- the transactions whose notes are merged
+    v_changed jsonb;
+    v_merged bigint;
+    v_is_new_day boolean;
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended('waybill.merge', 0)) then
+        return null;
+    end if;
+    v_is_new_day := waybill.move_routes();
+    v_taken := pg_current_snapshot();
+    perform waybill.merge_days(v_taken);
+    perform waybill.merge_countries(v_taken);
+    perform waybill.merge_routes(v_taken);
+    with taken as (
+        delete from waybill.shipment_deltas d
+        where pg_visible_in_snapshot(d.xid, v_taken)
+        returning d.mode, d.changed_at
+    )
+    select jsonb_object_agg(t.mode, t.changed_at), coalesce(sum(t.notes), 0)
+    into v_changed, v_merged
+    from (
+        select t.mode, max(t.changed_at) as changed_at, count(*) as notes
+        from taken t
+        group by t.mode) t;
+    -- a horizon that another cluster has left behind would hide what is noted
+    update waybill.analytics_state a
+    set horizon = pg_snapshot_xmin(v_taken),
+        changed_at = greatest(a.changed_at,
+            (v_changed ->> a.mode)::timestamptz),
+        merged_at = now()
+    where v_merged > 0
+        or a.horizon > pg_snapshot_xmin(v_taken);
+    if v_merged > 0 or v_is_new_day then
+        perform waybill.make_dashboards(array(
+            select a.mode
+            from waybill.analytics_state a
+            where v_is_new_day
+                or v_changed ? a.mode));
+    end if;
+    return v_merged;
+end
+$$;
+revoke all on function waybill.merge_figures() from public;

@@ -1,0 +1,26 @@
+-- The part of merge_figures that is by route, of the last 90 days.
+create or replace function waybill.merge_routes(p_taken pg_snapshot)
+returns void
+language sql
+as $$
+    insert into waybill.recent_routes as k
+    select d.mode, d.from_city, d.from_state, d.from_country, d.to_city,
+        d.to_state, d.to_country, d.currency, sum(d.shipments), sum(d.cost),
+        sum(d.costed), sum(sign(d.days) * d.shipments), sum(d.seconds)
+    from waybill.shipment_deltas d
+    join waybill.analytics_state a on a.mode = d.mode
+    where pg_visible_in_snapshot(d.xid, p_taken)
+        and d.date >= a.routes_from
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+    having row(sum(d.shipments), sum(d.cost), sum(d.costed),
+        sum(sign(d.days) * d.shipments), sum(d.seconds))
+        <> row(0, 0.0, 0, 0.0, 0)
+    order by 1, 2, 3, 4, 5, 6, 7, 8
+    on conflict (mode, from_city, from_state, from_country, to_city, to_state,
+        to_country, currency) do update
+    set (shipments, cost, costed, delivered, seconds) =
+        (k.shipments + excluded.shipments, k.cost + excluded.cost,
+        k.costed + excluded.costed, k.delivered + excluded.delivered,
+        k.seconds + excluded.seconds)
+$$;
+revoke all on function waybill.merge_routes(pg_snapshot) from public;

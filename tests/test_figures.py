@@ -1,0 +1,435 @@
+"""The figures are what the shipments say, to the cent, at every moment: whoever
+changes them, how ever many at once, and whatever dies meanwhile.
+
+What is right is computed here, in Python, from the rows of shipments: nothing of
+the database's own arithmetic is used for it.
+"""
+
+import collections
+import datetime
+import math
+import os
+import random
+import subprocess
+import threading
+from decimal import Decimal
+
+import psycopg2
+import psycopg2.extras
+import pytest
+
+import documents
+from env.process import ENVIRONMENT
+from env.stack import Stack
+from fixtures import simulator
+from helpers import Client, Database, deliver, unique, wait_until
+
+CHANGES = int(os.environ.get("TEST_CHANGES", "4000"))
+WORKERS = 6
+DAY = datetime.timedelta(days=1)
+UTC = datetime.timezone.utc
+
+COUNTS = ("shipments purchased delivered in_transit failed cancelled on_time "
+          "promised cost costed seconds").split()
+UNDER_WAY = {"pre_transit", "in_transit", "out_for_delivery",
+             "available_for_pickup"}
+FAILED = {"failure", "error", "return_to_sender"}
+
+
+# --- what is right --------------------------------------------------------------
+
+
+def day_of(moment):
+    return moment.astimezone(UTC).date()
+
+
+def figures_of(row):
+    """What one shipment adds: the key by day, the route, the counts."""
+    seconds = days = 0
+    if row["delivered_at"] and row["purchased_at"] \
+            and row["delivered_at"] >= row["purchased_at"]:
+        exact = (row["delivered_at"] - row["purchased_at"]).total_seconds()
+        seconds, days = round(exact), max(1, math.ceil(exact / 86400))
+    has_cost = row["total_cost"] is not None
+    delivered, promised = row["delivered_at"], row["promised_at"]
+    key = (day_of(row["created_at"]), row["mode"], row["carrier"] or "",
+           row["service"] or "", row["currency"] or "" if has_cost else "",
+           days)
+    places = [(row[end] or {}).get(part) or ""
+              for end in ("from_address", "to_address")
+              for part in ("city", "state", "country")]
+    return key, tuple(places), {
+        "shipments": 1,
+        "purchased": int(row["purchased_at"] is not None),
+        "delivered": int(delivered is not None),
+        "in_transit": int(row["status"] in UNDER_WAY),
+        "failed": int(row["status"] in FAILED and delivered is None),
+        "cancelled": int(row["status"] in {"cancelled", "canceled"}),
+        "on_time": int(bool(delivered and promised)
+                       and day_of(delivered) <= day_of(promised)),
+        "promised": int(bool(delivered and promised)),
+        "cost": row["total_cost"] if has_cost else Decimal(0),
+        "costed": int(has_cost), "seconds": seconds}
+
+
+class Right:
+    """The sums of the shipments that are there."""
+
+    def __init__(self, rows, routes_from):
+        self.days = collections.defaultdict(lambda: dict.fromkeys(COUNTS, 0))
+        self.routes = {}
+        self.countries = collections.Counter()
+        self.spent = collections.Counter()
+        for row in rows:
+            key, places, counts = figures_of(row)
+            for name, count in counts.items():
+                self.days[key][name] += count
+            date, mode, currency = key[0], key[1], key[4]
+            self.countries[date, mode, places[2], places[5], currency] += 1
+            self.spent[date, mode, places[2], places[5],
+                       currency] += counts["cost"]
+            if date >= routes_from:
+                route = self.routes.setdefault(
+                    (mode, *places, currency), [0] * 5)
+                for place, count in enumerate((
+                        1, counts["cost"], counts["costed"],
+                        int(key[5] > 0), counts["seconds"])):
+                    route[place] += count
+
+
+def dictionaries(db, sql):
+    with db.connection.cursor() as cursor:
+        cursor.execute(sql)
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+
+def assert_right(db):
+    """In one snapshot, whatever happens beside it; the number of shipments."""
+    db("begin isolation level repeatable read read only")
+    try:
+        start = db("select routes_from from analytics_state limit 1")[0][0]
+        rows = dictionaries(db, "select * from shipments "
+                                "where deleted_at is null")
+        right = Right(rows, start)
+        shown = {(row["date"], row["mode"], row["carrier"], row["service"],
+                  row["currency"], row["days"]):
+                 {name: row[name] for name in COUNTS}
+                 for row in dictionaries(db, "select * from daily_figures")}
+        assert shown == right.days
+        assert {row[:8]: list(row[8:]) for row in db(
+            "select mode, from_city, from_state, from_country, to_city, "
+            "to_state, to_country, currency, sum(shipments), sum(cost), "
+            "sum(costed), sum(delivered), sum(seconds) "
+            "from route_figures group by 1, 2, 3, 4, 5, 6, 7, 8 "
+            "having sum(shipments) <> 0")} == right.routes
+        countries = db(
+            "select date, mode, from_country, to_country, currency, "
+            "sum(shipments), sum(cost) from country_figures "
+            "group by 1, 2, 3, 4, 5 having sum(shipments) <> 0")
+        assert {row[:5]: row[5] for row in countries} == right.countries
+        assert {row[:5]: row[6] for row in countries} == dict(right.spent)
+    finally:
+        db("rollback")
+    return len(rows)
+
+
+def refreshed(db, since=None):
+    """How many sums were wrong, of each view."""
+    return {view: drift for view, _, result, drift in db(
+        "select * from refresh_analytics_views(%s)", since)
+        if result == "refreshed"}
+
+
+def operate(own, *words):
+    """Status, output and errors of the operator's program."""
+    done = subprocess.run(
+        [os.path.join(own.build, "waybill"), "-c", own.conf_file, *words],
+        capture_output=True, text=True, check=False, timeout=60,
+        env=ENVIRONMENT)
+    return done.returncode, done.stdout, done.stderr
+
+
+# --- a database that everybody changes ----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("figures"), conf={
+            "WORKERS": "6", "WORKERS_OVERFLOW": "0"}) as one:
+        one.sim_control = simulator(one)
+        yield one
+
+
+@pytest.fixture
+def own_db(own):
+    found = Database(own.database_url)
+    yield found
+    found.close()
+
+
+CITIES = [{"city": "Reno", "state": "NV", "country": "US"},
+          {"city": "Wien", "state": None, "country": "AT"},
+          {"city": "San Juan", "state": "PR", "country": "PR"},
+          {"city": None, "country": None}, {}, None]
+
+
+class Changer:
+    """All kinds of changes of shipments, by one connection."""
+
+    def __init__(self, url, seed):
+        self.url, self.dice = url, random.Random(seed)
+        self.db = None
+        self.mine = []
+
+    def values(self):
+        dice = self.dice
+        created = (datetime.datetime.now(UTC)
+                   - DAY * dice.choice([0, 0, 1, 3, 30, 89, 90, 91, 400])
+                   - datetime.timedelta(seconds=dice.randrange(86400)))
+        bought = dice.choice([None, created, created + DAY / 3])
+        arrived = dice.choice([None, bought and bought + DAY
+                               * dice.choice([0, 0.3, 1, 2.5, 9]),
+                               created - DAY])
+        return {
+            "status": dice.choice(["unknown", "pre_transit", "in_transit",
+                                   "delivered", "failure", "cancelled",
+                                   "return_to_sender", "from_the_future"]),
+            "created_at": created, "purchased_at": bought,
+            "delivered_at": arrived,
+            "promised_at": dice.choice([None, created + DAY * 3]),
+            "mode": dice.choice(["test", "production", "production"]),
+            "carrier": dice.choice([None, "USPS", "FedEx", "USPS"]),
+            "service": dice.choice([None, "Ground", "Priority"]),
+            "total_cost": dice.choice([None, Decimal("7.58"), Decimal("0.1"),
+                                       Decimal("1234567.891")]),
+            "currency": dice.choice([None, "USD", "USD", "EUR"]),
+            "from_address": psycopg2.extras.Json(dice.choice(CITIES)),
+            "to_address": psycopg2.extras.Json(dice.choice(CITIES)),
+            "deleted_at": dice.choice([None, None, None, created])}
+
+    def change(self):
+        dice, kind = self.dice, self.dice.random()
+        if kind < 0.3 or not self.mine:
+            values = self.values()
+            row = self.db.one(
+                f"insert into shipments ({', '.join(values)}) values "
+                f"({', '.join('%s' for _ in values)}) returning id",
+                *values.values())
+            self.mine.append(row)
+        elif kind < 0.35:
+            rows = self.db(
+                "insert into shipments (carrier, service, total_cost, "
+                "currency, created_at) select 'UPS', 'Ground', n, 'USD', "
+                "now() - n * interval '7 hours' "
+                "from generate_series(1, %s) n returning id",
+                dice.randrange(2, 40))
+            self.mine += [row[0] for row in rows]
+        elif kind < 0.4:
+            self.db("delete from shipments where id = %s",
+                    self.mine.pop(dice.randrange(len(self.mine))))
+        elif kind < 0.5:
+            self.db("update shipments set status = 'delivered', delivered_at "
+                    "= now() where id = any(%s::uuid[])",
+                    dice.sample(self.mine, min(20, len(self.mine))))
+        else:
+            values = self.values()
+            some = dice.sample(list(values), dice.randrange(1, 5))
+            self.db(f"update shipments set "
+                    f"{', '.join(name + ' = %s' for name in some)} "
+                    f"where id = %s", *[values[name] for name in some],
+                    dice.choice(self.mine))
+
+    def run(self, changes):
+        """What a dying server has not said yes to may be there or not."""
+        for _ in range(changes):
+            try:
+                if self.db is None:
+                    self.db = Database(self.url)
+                self.db("begin")
+                for _ in range(self.dice.choice([1, 1, 1, 3])):
+                    self.change()
+                self.db("commit" if self.dice.random() < 0.95 else "rollback")
+            except psycopg2.IntegrityError:
+                self.db("rollback")
+            except (psycopg2.DatabaseError, psycopg2.InterfaceError):
+                self.db = None
+                wait_until(self.is_there, 60, "the server's return")
+            known = Database(self.url) if self.db is None else self.db
+            self.db = known
+            self.mine = [one for one in self.mine if one] if self.mine else []
+
+    def is_there(self):
+        try:
+            Database(self.url).close()
+            return True
+        except psycopg2.OperationalError:
+            return False
+
+
+def change_all(own, changes, seed):
+    """Many at once, while `waybill jobs` merges; fails with the first failure."""
+    failures = []
+
+    def work(number):
+        try:
+            Changer(own.database_url, seed + number).run(changes // WORKERS)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(number,))
+               for number in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    return threads, failures
+
+
+def finish(threads, failures):
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_whatever_changes_the_figures_are_right(own, own_db):
+    """At every look while it goes on, after a crash in the middle, merged and
+    not; the comparison that repairs finds nothing to repair."""
+    seed = random.randrange(2 ** 32)
+    print("seed", seed)
+    threads, failures = change_all(own, CHANGES // 2, seed)
+    counts = [assert_right(own_db)]
+    while any(thread.is_alive() for thread in threads):
+        counts.append(assert_right(own_db))
+    finish(threads, failures)
+    assert counts[-1] > counts[0]
+    threads, failures = change_all(own, CHANGES // 2, seed + 100)
+    assert_right(own_db)
+    own.postgres.crash()
+    own.postgres.start()
+    again = Database(own.database_url)
+    while any(thread.is_alive() for thread in threads):
+        assert_right(again)
+    finish(threads, failures)
+    assert_right(again)
+    wait_until(lambda: again.one("select count(*) from shipment_deltas") == 0,
+               30, "nothing unmerged")
+    assert assert_right(again) > 0
+    assert refreshed(again, "2000-01-01") == {
+        "mv_daily_shipment_analytics": 0, "mv_carrier_performance": None,
+        "mv_top_routes": 0}
+    quick = refreshed(again)
+    assert quick["mv_daily_shipment_analytics"] == 0
+    assert quick["mv_carrier_performance"] == 0
+    again.close()
+
+
+# --- what was broken by hand is found ------------------------------------------------
+
+
+@pytest.mark.parametrize("damage, view", [
+    ("update shipment_days set cost = cost + 0.01 where ctid = "
+     "(select ctid from shipment_days where shipments > 0 limit 1)", "mv_daily_shipment_analytics"),
+    ("delete from shipment_days where date > now() - interval '80 days'",
+     "mv_daily_shipment_analytics"),
+    ("update country_days set shipments = shipments - 1 where ctid = "
+     "(select ctid from country_days where shipments > 0 limit 1)", "mv_daily_shipment_analytics"),
+    ("insert into shipment_days select current_date, 'test', 'Ghost', '', "
+     "'USD', 0, 3, 0, 0, 0, 0, 0, 0, 0, 1.0, 1, 0",
+     "mv_daily_shipment_analytics"),
+    ("update recent_routes set cost = cost + 1 where ctid = "
+     "(select ctid from recent_routes where shipments > 0 limit 1)", "mv_top_routes"),
+    ("delete from recent_routes", "mv_top_routes")])
+def test_drift_is_found_and_repaired(own, own_db, damage, view):
+    assert_right(own_db)
+    own_db(damage)
+    with pytest.raises(AssertionError):
+        assert_right(own_db)
+    found = refreshed(own_db, "2000-01-01")
+    assert found.pop(view) > 0
+    assert not any(found.values())
+    assert_right(own_db)
+    assert not any(refreshed(own_db, "2000-01-01").values())
+
+
+def test_the_operator_is_told_of_drift(own, own_db):
+    own_db("update shipment_days set cost = cost + 5 where ctid = (select "
+           "ctid from shipment_days where shipments > 0 limit 1)")
+    status, said, log = operate(own, "refresh", "--since", "2000-01-01")
+    assert status == 1
+    assert "mv_daily_shipment_analytics refreshed" in said
+    assert "DRIFT" in said and "refresh.drift" in log
+    status, said, _ = operate(own, "refresh", "--since", "2000-01-01")
+    assert status == 0 and said.count("no drift") == 2
+    text = Client(own, own.key).get("/metrics").text
+    assert 'waybill_view_drift{view="mv_daily_shipment_analytics"} 0' not in \
+        text
+    assert 'waybill_view_drift{view="mv_top_routes"}' in text
+
+
+@pytest.mark.parametrize("words", [
+    ("--since",), ("--since", "x"), ("--since", "2026-02-30"), ("today",),
+    ("--until", "2026-01-01")])
+def test_wrong_words_to_refresh(own, words):
+    status, said, log = operate(own, "refresh", *words)
+    assert status != 0
+    assert "usage" in log or "--since" in log, (said, log)
+
+
+# --- the window moves -----------------------------------------------------------------
+
+
+def test_what_is_older_than_90_days_leaves_the_routes(own, own_db):
+    """The day changes: played by a window that begins earlier."""
+    city = unique("Old")[:20]
+    own_db("update analytics_state set routes_from = routes_from - 3")
+    own_db("select check_routes()")
+    address = psycopg2.extras.Json({"city": city})
+    for days in (89, 90, 91, 92):
+        own_db("insert into shipments (created_at, from_address, mode) values "
+               "(date_trunc('day', now(), 'UTC') - %s * interval '1 day', %s,"
+               " 'production')", days, address)
+    wait_until(lambda: own_db.one(
+        "select min(routes_from) = (now() at time zone 'UTC')::date - 90 "
+        "from analytics_state"), 30, "the window to move")
+    assert_right(own_db)
+    assert own_db.one("select sum(shipments) from route_figures "
+                      "where from_city = %s", city) == 2
+    own_db("delete from shipments where from_address ->> 'city' = %s", city)
+    assert_right(own_db)
+
+
+def test_a_horizon_of_another_cluster_hides_nothing_for_long(own, own_db):
+    """A dump carries the transactions' numbers of the cluster it was made in."""
+    own_db("update analytics_state set horizon = '1000000000'")
+    own_db("insert into shipments (mode) values ('test')")
+    wait_until(lambda: own_db.one(
+        "select max(horizon) < '1000000000' from analytics_state"), 30,
+        "the horizon to come back")
+    assert_right(own_db)
+
+
+# --- at once, by the front door --------------------------------------------------------
+
+
+def test_an_event_counts_with_its_answer(own, own_db):
+    """Never stale: what was answered is in the figures, merged or not."""
+    client = Client(own, own.key_production)
+    carrier = unique("Now")[:20]
+    bought = documents.shipment(bought=True, carrier=carrier, price="5.00",
+                                mode="production")
+    path = "/v2/" + unique("figures_")
+    own.sim_control.canned("POST", path, bought)
+    assert client.post(path).status_code == 200
+
+    def shown():
+        return own_db("select total_shipments, total_cost, delivered_count "
+                      "from mv_carrier_performance where carrier = %s",
+                      carrier)
+
+    assert shown() == [(1, Decimal("5.00"), 0)]
+    tracker = dict(bought["tracker"], status="delivered",
+                   updated_at=documents.at(minutes=1), tracking_details=[
+                       documents.detail(1, "delivered", "Door")])
+    assert deliver(Client(own), documents.event(
+        "tracker.updated", tracker)).status_code == 200
+    assert shown() == [(1, Decimal("5.00"), 1)]
