@@ -433,3 +433,74 @@ def test_an_event_counts_with_its_answer(own, own_db):
     assert deliver(Client(own), documents.event(
         "tracker.updated", tracker)).status_code == 200
     assert shown() == [(1, Decimal("5.00"), 1)]
+
+
+# --- what it really cost ----------------------------------------------------------------
+
+
+FEES = [("LabelFee", "0.01000", False), ("PostageFee", "6.07000", False),
+        ("InsuranceFee", "0.50000", False), ("OddFee", "1", False),
+        ("PostageFee", "2.00", True)]
+
+
+def fee(kind, amount, is_refunded):
+    return {"object": "Fee", "type": kind, "amount": amount, "charged": True,
+            "refunded": is_refunded}
+
+
+@pytest.fixture
+def costly(own):
+    """A purchase with all kinds of fees, its refund, through the proxy."""
+    client = Client(own, own.key)
+
+    def through(document):
+        path = "/v2/" + unique("fees_")
+        own.sim_control.canned("POST", path, document)
+        assert client.post(path).status_code == 200
+        return document
+
+    bought = documents.shipment(bought=True, fees=[fee(*one) for one in FEES])
+    through(bought)
+    return through, bought
+
+
+def costs(db, shipment):
+    return db.one(
+        "select s.total_cost, m.base_rate, m.insurance_cost, m.other_fees, "
+        "m.tracking_cost, m.total_cost from shipments s "
+        "join shipment_metrics m on m.shipment_id = s.id "
+        "where s.easypost_id = %s", shipment["id"])
+
+
+def test_the_true_cost_has_all_fees_less_refunds(own_db, costly):
+    _, bought = costly
+    assert costs(own_db, bought) == (
+        Decimal("7.58"), Decimal("6.07"), Decimal("0.5"), Decimal("1.01"),
+        None, Decimal("7.58"))
+    assert_right(own_db)
+
+
+@pytest.mark.parametrize("status, cost", [
+    ("submitted", "7.58"), ("rejected", "7.58"), ("refunded", "1.51")])
+def test_a_refund_takes_the_postage_back(own_db, costly, status, cost):
+    """Told by the refund alone, before the shipment's fees say so."""
+    through, bought = costly
+    through([documents.refund(bought["id"], bought["tracking_code"],
+                              status=status, updated_at=documents.at(9))])
+    assert costs(own_db, bought)[0] == Decimal(cost)
+    through(dict(bought, updated_at=documents.at(20), refund_status=status,
+                 fees=[fee(kind, amount, status == "refunded" and
+                           kind == "PostageFee" or is_refunded)
+                       for kind, amount, is_refunded in FEES]))
+    assert costs(own_db, bought)[0] == Decimal(cost)
+    assert_right(own_db)
+
+
+@pytest.mark.parametrize("fees", [
+    [], "none", None, [{"amount": "NaN"}], [7], [{"type": {"a": 1}}]])
+def test_odd_fees_break_nothing(own_db, costly, fees):
+    through, _ = costly
+    odd = through(documents.shipment(bought=True, fees=fees))
+    row = costs(own_db, odd)
+    assert row[0] == (Decimal("6.07") if fees in ([], "none", None) else 0)
+    assert_right(own_db)

@@ -3,7 +3,7 @@ create or replace function waybill.shipment_columns(
     p_doc jsonb, p_mode text, p_updated_at timestamptz,
     out created_at timestamptz, out mode text, out reference text,
     out selected_rate_id text, out rates_data json,
-    out base_cost numeric, out total_cost numeric, out insurance numeric,
+    out base_cost numeric, out fees jsonb, out insurance numeric,
     out currency text, out service text, out delivery_days integer,
     out delivery_date timestamptz, out weight numeric, out is_return boolean,
     out order_id text, out label_url text, out purchased_at timestamptz,
@@ -43,7 +43,7 @@ begin
     service := waybill.to_brief(v_rate ->> 'service', 200);
     selected_rate_id := waybill.to_key(v_rate ->> 'id');
     base_cost := waybill.to_number(v_rate ->> 'rate');
-    total_cost := coalesce(waybill.fees_total(p_doc -> 'fees'), base_cost);
+    fees := waybill.fees_json(p_doc -> 'fees');
     currency := coalesce(waybill.to_currency(v_rate ->> 'currency'), currency);
     delivery_days := waybill.to_count(v_rate ->> 'delivery_days');
     delivery_date := waybill.to_time(v_rate ->> 'delivery_date');

@@ -27,6 +27,8 @@ drop table waybill.shipment_deltas, waybill.shipment_days,
     waybill.dashboards;
 drop index waybill.ix_shipments_promised;
 alter table waybill.shipments drop column fees;
+comment on column waybill.shipments.total_cost is
+    'Sum of the fees that were not refunded; the selected rate when none are told';
 alter table waybill.refresh_history drop column drift;
 
 create table waybill.analytics_summaries (

@@ -22,7 +22,9 @@ comment on column waybill.refresh_history.drift is
 
 alter table waybill.shipments add column fees jsonb;
 comment on column waybill.shipments.fees is
-    'What EasyPost charged, fee by fee, as its document says';
+    'What EasyPost charged, fee by fee: type, amount, refunded';
+comment on column waybill.shipments.total_cost is
+    'Sum of the fees less what was refunded; the selected rate when none are told';
 
 -- Late is looked up by the promise, among those that are still under way.
 create index ix_shipments_promised

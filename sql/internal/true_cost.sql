@@ -1,0 +1,30 @@
+-- What a shipment costs: its fees (of fees_json), less what was refunded; the rate
+-- when no fee is told.  A refund that is through takes the postage, even when the
+-- document with the fees is older and does not know of it.
+create or replace function waybill.true_cost(
+    p_rate numeric, p_fees jsonb, p_refund_status text)
+returns numeric
+language plpgsql
+immutable
+as $$
+declare
+    v_is_refunded boolean := p_refund_status is not distinct from 'refunded';
+    v_cost numeric := 0;
+    v_fee jsonb;
+begin
+    if p_fees is null then
+        return case when v_is_refunded and p_rate is not null then 0
+            else p_rate end;
+    end if;
+    for i in 0 .. jsonb_array_length(p_fees) - 1 loop
+        v_fee := p_fees -> i;
+        if not (v_fee -> 'refunded')::boolean
+            and not (v_is_refunded and v_fee ->> 'type' = 'PostageFee')
+        then
+            v_cost := v_cost + (v_fee -> 'amount')::numeric;
+        end if;
+    end loop;
+    return v_cost;
+end
+$$;
+revoke all on function waybill.true_cost(numeric, jsonb, text) from public;
