@@ -11,6 +11,7 @@
 #include "fcgi/guard.h"
 #include "fcgi/base64.h"
 #include "fcgi/breaker.h"
+#include "fcgi/cookie.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "shared/clock.h"
@@ -51,15 +52,19 @@ static const struct request_header challenges[] = {
 	{ "WWW-Authenticate", "Bearer realm=\"Waybill\"" },
 };
 
+/* To a script of a page a browser may not answer with a dialogue of its own, which
+ * Basic would make it do. */
 static bool
 refuse_401(struct request *rq, const char *code, const char *message)
 {
+	bool is_of_browser = request_header(rq, "HTTP_SEC_FETCH_SITE") != NULL;
+
 	response_refuse_with(rq,
 	    &(struct response_refusal){ .status = 401,
 		.code = code,
 		.message = message,
-		.headers = challenges,
-		.header_count = 2 });
+		.headers = is_of_browser ? challenges + 1 : challenges,
+		.header_count = is_of_browser ? 1 : 2 });
 	return false;
 }
 
@@ -291,18 +296,13 @@ look_up(struct request *rq, const char *key)
 	return entry;
 }
 
+/* A gateway key, or the token of a session that stands for one. */
 static bool
-admit_gateway_key(struct request *rq, enum guard_scope needed, const char *key)
+admit_known(struct request *rq, enum guard_scope needed, const char *key)
 {
 	const struct key_entry *entry;
 	char message[80];
 
-	/* Until it is confirmed, the log knows the caller by the prefix. */
-	(void)snprintf(rq->caller.name, sizeof(rq->caller.name), "%.*s",
-	    PREFIX_BYTES, key);
-	if (strlen(key) != GATEWAY_KEY_BYTES)
-		return refuse_401(rq, "AUTHENTICATION.INVALID",
-		    "This key is not valid here.");
 	if (rq->service->db == NULL) {
 		response_refuse(rq, 503, "DATABASE.NOT_CONFIGURED", NULL,
 		    "Gateway keys need a database, and none is configured.");
@@ -321,6 +321,18 @@ admit_gateway_key(struct request *rq, enum guard_scope needed, const char *key)
 	    scope_name(needed));
 	response_refuse(rq, 403, "SCOPE.INSUFFICIENT", NULL, message);
 	return false;
+}
+
+static bool
+admit_gateway_key(struct request *rq, enum guard_scope needed, const char *key)
+{
+	/* Until it is confirmed, the log knows the caller by the prefix. */
+	(void)snprintf(rq->caller.name, sizeof(rq->caller.name), "%.*s",
+	    PREFIX_BYTES, key);
+	return strlen(key) == GATEWAY_KEY_BYTES
+	    ? admit_known(rq, needed, key)
+	    : refuse_401(
+		  rq, "AUTHENTICATION.INVALID", "This key is not valid here.");
 }
 
 /* EasyPost keys open the proxy.  Without a database there are no other keys,
@@ -367,6 +379,8 @@ guard_admit(struct request *rq, enum guard_scope scope)
 	if (scope == GUARD_OPEN)
 		return true;
 	header = request_header(rq, "HTTP_AUTHORIZATION");
+	if (header == NULL && scope == GUARD_READ && cookie_token(rq) != NULL)
+		return admit_known(rq, scope, cookie_token(rq));
 	if (header == NULL || *header == '\0')
 		return refuse_401(rq, "AUTHENTICATION.REQUIRED",
 		    "Send a key: Authorization: Bearer KEY, or Basic with the "

@@ -286,6 +286,29 @@ health_ready(struct request *rq, const void *unused)
 	response_json(rq, 200, out);
 }
 
+/* db_row_function */
+static bool
+add_background(void *context, const struct db_row *row)
+{
+	const char *json = db_column(row, 0, NULL);
+
+	return json != NULL && buf_add_string(context, json);
+}
+
+/* null when the database does not say. */
+static void
+ask_background(struct buf *out, struct request *rq, const struct report *report)
+{
+	const struct db_call call = {
+		.function = "api.background",
+		.deadline_ms = clock_ms() + ASK_MS,
+	};
+
+	if (rq->service->db == NULL || report->status != DB_OK ||
+	    db_call(rq->service->db, &call, add_background, out) != DB_OK)
+		(void)buf_add_string(out, "null");
+}
+
 /* All there is to know; false when something is not as it should be. */
 static bool
 add_all(struct buf *out, struct request *rq)
@@ -307,7 +330,9 @@ add_all(struct buf *out, struct request *rq)
 		    out, "%ld,\"bad\":%ld", spool.records, spool.bad);
 	(void)buf_add_string(out, "},\"database\":{");
 	add_report(out, rq, &report);
-	(void)buf_add_string(out, "},");
+	(void)buf_add_string(out, "},\"background\":");
+	ask_background(out, rq, &report);
+	(void)buf_add_byte(out, ',');
 	is_complete = add_pools(out, rq);
 	return is_complete && find_obstacle(rq, &report) == NULL &&
 	    has_connections(rq, &report) && spool.records == 0 &&

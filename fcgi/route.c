@@ -7,6 +7,7 @@
  */
 #include "fcgi/route.h"
 #include "fcgi/bulk.h"
+#include "fcgi/figures.h"
 #include "fcgi/guard.h"
 #include "fcgi/health.h"
 #include "fcgi/metrics.h"
@@ -15,6 +16,7 @@
 #include "fcgi/purchase.h"
 #include "fcgi/read.h"
 #include "fcgi/response.h"
+#include "fcgi/session.h"
 #include "fcgi/simple.h"
 #include "fcgi/track.h"
 #include "fcgi/tracking.h"
@@ -68,6 +70,8 @@ static const struct parameter shipments_parameters[] = {
 	{ "batch_id",  PARAMETER_TEXT,  1, 64,  NULL, NULL,  "batch_id = $",    "" },
 	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
 	{ "reference", PARAMETER_TEXT,  1, 255, NULL, NULL,  "reference = $", PARAMETER_FEW },
+	{ "late",      PARAMETER_ENUM,  0, 0,   NULL, "true", "is_late",    PARAMETER_FEW },
+	{ "failed",    PARAMETER_ENUM,  0, 0,   NULL, "true", "is_failed",  "" },
 	{ "q",         PARAMETER_TEXT,  1, 200, NULL, NULL,  "id = any((select api.search_shipments($))::uuid[])", NULL },
 	PARAMETERS_END,
 };
@@ -87,6 +91,7 @@ static const struct parameter events_parameters[] = {
 	{ "shipment_id", PARAMETER_UUID, 0, 0,  NULL, NULL, "shipment_id = $", PARAMETER_FEW },
 	{ "tracking_code", PARAMETER_TEXT, 4, 64, NULL, NULL, "tracking_code = $", PARAMETER_FEW },
 	{ "status",    PARAMETER_TEXT,  1, 64,  NULL, NULL, "status = $",        NULL },
+	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",         NULL },
 	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL, "created_at >= $",   "" },
 	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL, "created_at < $",    "" },
 	PARAMETERS_END,
@@ -213,6 +218,12 @@ static const struct write address_end = {
 	"api.remove_address", NULL, NULL, NULL, NULL, NULL, ADDRESS_ID
 };
 
+/*                                             JSON                       rows for CSV */
+static const struct figures dashboard =       { "api.dashboard",           "api.daily_figures" };
+static const struct figures analytics =       { "api.analytics",           "api.daily_figures" };
+static const struct figures stats =           { "api.stats",               "api.stats_rows" };
+static const struct figures carrier_figures = { "api.carrier_performance", "api.carrier_rows" };
+
 static const struct write webhook_replay = {
 	"api.replay_webhook", NULL, NULL, NULL, NULL, NULL, WEBHOOK_ID
 };
@@ -237,6 +248,10 @@ static const struct route {
 	{ M_READ, "/db/batch-operations",      POOL_READ, GUARD_READ, read_list,     &batches },
 	{ M_READ, "/db/batch-operations/{id}", POOL_READ, GUARD_READ, read_one,      &batch },
 	{ M_READ, "/db/completeness",   POOL_READ,     GUARD_READ,  read_list,       &completeness },
+	{ M_READ, "/db/analytics/dashboard",   POOL_READ, GUARD_READ, figures_read,  &dashboard },
+	{ M_READ, "/analytics",         POOL_READ,     GUARD_READ,  figures_read,    &analytics },
+	{ M_READ, "/stats",             POOL_READ,     GUARD_READ,  figures_read,    &stats },
+	{ M_READ, "/carrier-performance",      POOL_READ, GUARD_READ, figures_read,  &carrier_figures },
 	{ M_READ, "/db/user-activity",  POOL_READ,     GUARD_READ,  read_list,       &activities },
 	{ M_READ, "/db/webhooks",       POOL_READ,     GUARD_READ,  read_list,       &webhooks },
 	{ M_READ, "/db/webhooks/{id}",  POOL_READ,     GUARD_READ,  read_one,        &webhook },
@@ -257,6 +272,9 @@ static const struct route {
 	{ M_PATCH,  "/db/addresses/{id}", POOL_READ, GUARD_WRITE, write_amend,  &address_patch },
 	{ M_DELETE, "/db/addresses/{id}", POOL_READ, GUARD_WRITE, write_act, &address_end },
 	{ M_POST,   "/db/webhooks/{id}/replay", POOL_READ, GUARD_WRITE, write_act, &webhook_replay },
+	{ M_POST,   "/dashboard/session", POOL_READ, GUARD_OPEN, session_begin, NULL },
+	{ M_READ,   "/dashboard/session", POOL_READ, GUARD_READ, session_show,  NULL },
+	{ M_DELETE, "/dashboard/session", POOL_READ, GUARD_OPEN, session_end,   NULL },
 	{ M_READ, "/health",            POOL_READ,     GUARD_READ,  health_all,      NULL },
 	{ M_READ, "/health/database",   POOL_READ,     GUARD_READ,  health_database, NULL },
 	{ M_READ, "/metrics",           POOL_READ,     GUARD_READ,  metrics_handle,  NULL },

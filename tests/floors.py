@@ -27,7 +27,7 @@ FLOORS = {
         "pool utf8 uuid",
         "csv deed query rate row scoreboard target",
         "request",
-        "activity breaker",
+        "activity breaker cookie",
         "response",
         "fields guard parameter record",
         "answer body form upstream where",
@@ -35,7 +35,8 @@ FLOORS = {
         "once total",
         "spending",
         "export",
-        "bulk health metrics proxy purchase read simple track tracking webhook write",
+        "bulk figures health metrics proxy purchase read session simple track tracking webhook "
+        "write",
         "route",
         "worker",
         "crew",

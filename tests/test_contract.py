@@ -28,9 +28,19 @@ from helpers import (ROOT, Client, assert_error, authorization, deliver,
 BOUNDED = settings(max_examples=12, derandomize=True, deadline=None,
                    suppress_health_check=list(HealthCheck))
 STORY = contract.contract()
+
+
+def parameters_of(path):
+    operation = STORY.operations["GET", path]
+    return [one for one in operation.get("parameters", [])
+            if one["in"] == "query"]
+
+
+FIGURES = ("/analytics", "/stats", "/carrier-performance")
 READS = sorted(path for verb, path in STORY.operations
-               if verb == "GET" and path.startswith(("/db/", "/health")))
-LISTS = [path for path in READS if "{" not in path and path.startswith("/db/")]
+               if verb == "GET" and path.startswith(("/db/", "/health", *FIGURES)))
+LISTS = [path for path in READS
+         if "after" in {one["name"] for one in parameters_of(path)}]
 WRITES = sorted(
     (verb, path) for (verb, path), operation in STORY.operations.items()
     if operation["x-scope"] != "proxy" and "application/json"
@@ -194,12 +204,6 @@ def test_a_wrong_answer_is_seen():
 
 
 # --- questions that it allows ---------------------------------------------------------
-
-
-def parameters_of(path):
-    operation = STORY.operations["GET", path]
-    return [one for one in operation.get("parameters", [])
-            if one["in"] == "query"]
 
 
 def day(number):

@@ -28,6 +28,7 @@ LOCATIONS = {"/v2/": ("upstream", "58s", "10m"),
              "/shipments/": ("upstream", "58s", None),
              "/tracking/": ("upstream", "58s", None),
              "/shipments/batch-track": ("read", "18s", None),
+             "/dashboard/session": ("read", "18s", "1k"),
              "/metrics": ("read", "18s", None),
              "/webhooks/easypost": ("webhook", "7s", "2m"),
              "/": ("read", "18s", "10m")}

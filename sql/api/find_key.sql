@@ -1,5 +1,6 @@
--- The live key with this SHA-256; no row: unknown, revoked or expired.  With
--- the owner's rights, so that a worker can test a key but never list them.
+-- The live key with this SHA-256, or the one that a session with it stands for,
+-- which may only read; no row: unknown, revoked or expired.  With the owner's
+-- rights, so that a worker can test a key but never list them.
 create function api.find_key(p_sha256 bytea)
 returns table (id uuid, name text, mode text, scopes text)
 language sql
@@ -10,6 +11,15 @@ begin atomic
     select k.id, k.name, k.mode, array_to_string(k.scopes, ',')
     from waybill.api_keys k
     where k.key_sha256 = p_sha256
+        and k.revoked_at is null
+        and (k.expires_at is null or k.expires_at > now())
+    union all
+    select k.id, k.name, k.mode, 'read'
+    from waybill.sessions s
+    join waybill.api_keys k on k.id = s.key_id
+    where s.token_sha256 = p_sha256
+        and s.expires_at > now()
+        and 'read' = any (k.scopes)
         and k.revoked_at is null
         and (k.expires_at is null or k.expires_at > now());
 end;

@@ -10,7 +10,7 @@ as $$
 begin
     return (
         select coalesce(json_agg(json_build_object('currency', c.currency,
-                'total_cost', c.cost::text,
+                'total_cost', waybill.money_text(c.cost),
                 'avg_cost', round(c.cost / c.costed, 4)::text,
                 'cost_sample', c.costed)
             order by c.costed desc, c.currency), '[]')

@@ -1,0 +1,119 @@
+/*
+ * Figures: what the database says of its shipments, as it says it.
+ */
+#include "fcgi/figures.h"
+#include "fcgi/csv.h"
+#include "fcgi/parameter.h"
+#include "fcgi/response.h"
+
+#include <string.h>
+
+/* Ready answers take a millisecond, a year's figures fifty. */
+enum { ANSWER_MS = 3000 };
+
+enum { FORMAT, DAYS, MODE };
+
+/* clang-format off */
+static const struct parameter parameters[] = {
+	{ "format", PARAMETER_ENUM, 0, 0,   "json", "json csv",        NULL, NULL },
+	{ "days",   PARAMETER_INT,  1, 730, "30",   NULL,              NULL, NULL },
+	{ "mode",   PARAMETER_ENUM, 0, 0,   NULL,   "test production", NULL, NULL },
+	{ NULL,     PARAMETER_TEXT, 0, 0,   NULL,   NULL,              NULL, NULL },
+};
+
+/* clang-format on */
+
+static enum db_status
+ask(struct request *rq, const char *function,
+    const struct parameter_values *taken, db_row_function *row,
+    db_row_function *no_row, struct buf *out)
+{
+	return db_call(rq->service->db,
+	    &(struct db_call){ .function = function,
+		.values = taken->value + DAYS,
+		.count = MODE - DAYS + 1,
+		.deadline_ms = rq->started_us / 1000 + ANSWER_MS,
+		.no_row = no_row,
+		.is_read = true },
+	    row, out);
+}
+
+/* db_row_function */
+static bool
+add_json(void *context, const struct db_row *row)
+{
+	const char *json = db_column(row, 0, NULL);
+
+	return json != NULL && buf_add_string(context, json);
+}
+
+static void
+answer_json(struct request *rq, const struct figures *figures,
+    const struct parameter_values *taken)
+{
+	struct buf *out = response_buf();
+	enum db_status status;
+
+	(void)buf_add_string(out, "{\"status\":\"success\",\"data\":");
+	status = ask(rq, figures->json, taken, add_json, NULL, out);
+	if (status == DB_OK && buf_add_byte(out, '}'))
+		response_read(rq, out, NULL, 0);
+	else
+		response_refuse_db(rq, status == DB_OK ? DB_STOPPED : status);
+}
+
+/* db_row_function: an empty answer still says what its columns are. */
+static bool
+add_names(void *context, const struct db_row *row)
+{
+	return csv_add_names(context, row);
+}
+
+/* db_row_function: one line, and before the first the columns' names. */
+static bool
+add_line(void *context, const struct db_row *row)
+{
+	struct buf *out = context;
+
+	return (out->len > 0 || csv_add_names(out, row)) &&
+	    csv_add_row(out, row);
+}
+
+static void
+answer_csv(struct request *rq, const struct figures *figures,
+    const struct parameter_values *taken)
+{
+	struct buf *out = response_buf();
+	enum db_status status =
+	    ask(rq, figures->csv, taken, add_line, add_names, out);
+
+	if (status != DB_OK) {
+		response_refuse_db(rq, status);
+		return;
+	}
+	request_start_answer(rq, 200,
+	    (const struct request_header[]){
+		{ "Content-Type", "text/csv; charset=utf-8; header=present" },
+		{ "Content-Disposition",
+		    arena_printf(rq->arena, "attachment; filename=\"%s.csv\"",
+			strrchr(rq->route, '/') + 1) },
+		{ "Cache-Control", "no-store" } },
+	    3);
+	request_write(rq, out->data, out->len);
+	(void)response_buf(); /* gives big memory back */
+}
+
+void
+figures_read(struct request *rq, const void *data)
+{
+	const struct figures *figures = data;
+	struct parameter_values taken;
+
+	if (!response_needs_database(rq) ||
+	    !parameter_take(rq, parameters, &taken))
+		return;
+	if (strcmp(taken.value[FORMAT].data, "csv") == 0)
+		answer_csv(rq, figures, &taken);
+	else
+		answer_json(rq, figures, &taken);
+}

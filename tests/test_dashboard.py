@@ -1,0 +1,373 @@
+"""The figures as answers, and the sessions of the page."""
+
+import csv
+import io
+from decimal import Decimal
+
+import pytest
+
+import documents
+from env.stack import Stack
+from fixtures import simulator
+from helpers import (Client, Database, assert_error, deliver, unique,
+                     wait_until)
+
+DASHBOARD = "/db/analytics/dashboard"
+COOKIE = "__Host-waybill"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("dashboard"), conf={
+            "WORKERS": "4", "WORKERS_OVERFLOW": "0"}) as one:
+        one.sim_control = simulator(one)
+        yield one
+
+
+@pytest.fixture
+def own_db(own):
+    found = Database(own.database_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def reader(own):
+    key = own.service.make_key(unique("r")[:20], "production", "read")
+    client = Client(own, key)
+    client.key = key
+    return client
+
+
+def through(own, *shipments):
+    """Through the proxy, with the production key."""
+    path = "/v2/" + unique("dashboard_")
+    own.sim_control.canned("POST", path, {"shipments": list(shipments)})
+    assert Client(own, own.key_production).post(path).status_code == 200
+
+
+def bought(days=0, price="5.00", carrier="USPS", arrives=None, status=None,
+           currency="USD", city="Denver"):
+    """Bought so many days ago, promised after three, arriving after some."""
+    when = documents.NOW - documents.datetime.timedelta(days=days)
+
+    def at(after):
+        return (when + documents.datetime.timedelta(days=after)).strftime(
+            "%Y-%m-%dT%H:%M:%SZ")
+
+    own = documents.shipment(
+        bought=True, carrier=carrier, price=price, mode="production",
+        created_at=at(0), to_address=documents.address(city=city))
+    own["selected_rate"]["currency"] = currency
+    own["fees"] = [{"object": "Fee", "type": "PostageFee", "amount": price,
+                    "charged": True, "refunded": False}]
+    own["postage_label"]["created_at"] = at(0)
+    if arrives is not None:
+        status = "delivered"
+        own["tracker"].update(updated_at=at(arrives), tracking_details=[
+            documents.detail(0, "delivered", "Door", datetime=at(arrives))])
+    own["tracker"]["status"] = own["status"] = status or "in_transit"
+    return own
+
+
+def data_of(client, path=DASHBOARD, **query):
+    answer = client.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+# --- nothing is known -------------------------------------------------------------------
+
+
+def test_an_empty_database_invents_nothing(own, reader):
+    """First of all here: no shipment has passed yet."""
+    data = data_of(reader, days=7)
+    assert data["as_of"] is None
+    assert len(data["shipment_trends"]) == 7
+    assert data["carrier_performance"] == data["top_routes"] == []
+    for name, value in data["summary"].items():
+        if name.endswith(("_rate", "_days", "_p50", "_p90")):
+            assert value is None, name
+    assert data["summary"]["costs"] == []
+    stats = data_of(reader, "/stats")
+    assert stats["total_shipments"] == {"value": 0, "change": None,
+                                        "trend": None}
+    assert stats["delivery_success_rate"]["value"] is None
+    assert data_of(reader, "/carrier-performance") == []
+    got = reader.get("/carrier-performance?format=csv")
+    assert got.text.startswith("carrier,shipments,rate,")
+    assert got.text.count("\n") == 1 or got.text.count("\r\n") == 1
+
+
+# --- what is told --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def story(own):
+    """Four this week, two the week before; of two carriers and currencies."""
+    through(own, bought(0, "5.00"), bought(4, "7.00", arrives=2),
+            bought(5, "9.50", arrives=4.5), bought(6, "11.00", "FedEx",
+                                                 status="failure"),
+            bought(8, "4.00", arrives=1), bought(9, "4.00", arrives=1))
+    return own
+
+
+def test_the_dashboard_has_true_numbers(story, reader):
+    data = data_of(reader, days=7)
+    now, before = data["summary"], data["summary"]["previous"]
+    assert data["mode"] == "production"
+    assert (now["total_shipments"], before["total_shipments"]) == (4, 2)
+    assert (now["delivered_count"], now["failed_count"],
+            now["in_transit_count"]) == (2, 1, 1)
+    assert now["costs"] == [{"currency": "USD", "total_cost": "32.50",
+                             "avg_cost": "8.1250", "cost_sample": 4}]
+    assert (now["on_time_rate"], now["on_time_sample"]) == (50, 2)
+    assert before["on_time_rate"] == 100
+    assert (now["success_rate"], now["success_sample"]) == (66.67, 3)
+    assert (now["delivery_days_p50"], now["delivery_days_p90"]) == (2, 5)
+    assert now["avg_delivery_days"] == 3.25
+    assert [day["count"] for day in data["shipment_trends"]] == [
+        1, 1, 1, 0, 0, 0, 1]
+    assert [one["carrier"] for one in data["carrier_performance"]] == [
+        "USPS", "FedEx"]
+    assert data["carrier_performance"][1]["on_time_rate"] is None
+    route = data["top_routes"][0]
+    assert (route["to_city"], route["shipment_count"]) == ("Denver", 6)
+
+
+def test_the_other_shapes_tell_the_same(story, reader):
+    data = data_of(reader, "/analytics", days=7)
+    assert data["summary"]["total_cost"] == "32.50"
+    assert [(one["carrier"], one["shipments"])
+            for one in data["by_carrier"]] == [("USPS", 3), ("FedEx", 1)]
+    assert data["by_date"][-1] == {
+        "date": data["summary"]["date_range"]["end"], "shipments": 1,
+        "cost": "5.00", "currency": "USD"}
+    stats = data_of(reader, "/stats", days=7)
+    assert stats["total_shipments"] == {"value": 4, "change": "+100.0%",
+                                        "trend": "up"}
+    assert stats["total_cost"]["change"] == "+306.3%"
+    assert stats["delivery_success_rate"]["trend"] == "down"
+    assert stats["active_deliveries"] == {"value": 1, "change": None,
+                                          "trend": None}
+    carriers = data_of(reader, "/carrier-performance", days=7)
+    assert [(one["carrier"], one["rate"], one["on_time_sample"])
+            for one in carriers] == [("USPS", 50, 2), ("FedEx", None, 0)]
+
+
+def test_csv_has_the_same_figures(story, reader):
+    def rows(path):
+        got = reader.get(path, params={"format": "csv", "days": 7})
+        assert got.headers["Content-Type"].startswith("text/csv")
+        return list(csv.DictReader(io.StringIO(got.text)))
+
+    daily = rows(DASHBOARD)
+    assert sum(int(row["shipments"]) for row in daily) == 4
+    assert sum(Decimal(row["total_cost"]) for row in daily) == Decimal("32.5")
+    assert rows("/analytics") == daily
+    assert [row["carrier"] for row in rows("/carrier-performance")] == [
+        "USPS", "FedEx"]
+    assert {row["figure"]: row["value"] for row in rows("/stats")}[
+        "total_shipments"] == "4"
+
+
+def test_currencies_are_never_added_up(story, reader):
+    through(story, bought(20, "100.00", currency="EUR", carrier="DHL"))
+    data = data_of(reader, days=30)
+    assert {one["currency"]: one["total_cost"]
+            for one in data["summary"]["costs"]} == {"USD": "40.50",
+                                                     "EUR": "100.00"}
+    assert data_of(reader, "/analytics", days=30)["summary"][
+        "total_cost"] is None
+    assert data_of(reader, "/stats", days=30)["total_cost"]["value"] is None
+
+
+def test_what_is_ready_and_what_is_counted_now_are_the_same(story, reader,
+                                                            own_db):
+    """7 days are kept ready, 8 are not; before and after a merge."""
+    def ready():
+        return own_db.one("select count(*) from shipment_deltas") == 0
+
+    wait_until(ready, 30, "a merge")
+    calm = {days: data_of(reader, days=days) for days in (7, 8)}
+    own_db("begin; select pg_advisory_xact_lock("
+           "hashtextextended('waybill.merge', 0))")
+    try:
+        through(story, bought(0, "1.00", city="Boise"))
+        seen = {days: data_of(reader, days=days) for days in (7, 8)}
+        for days in (7, 8):
+            assert (seen[days]["summary"]["total_shipments"]
+                    == calm[days]["summary"]["total_shipments"] + 1)
+            assert seen[days]["as_of"] > calm[days]["as_of"]
+    finally:
+        own_db("rollback")
+    wait_until(ready, 30, "a merge")
+    assert {days: data_of(reader, days=days) for days in (7, 8)} == seen
+
+
+def test_an_unchanged_answer_is_not_sent_again(story, reader):
+    first = reader.get(DASHBOARD)
+    again = reader.get(DASHBOARD, headers={
+        "If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_late_and_failed_lead_to_their_lists(story, reader):
+    before = data_of(reader, days=30)["attention"]["late_count"]
+    through(story, bought(9, "2.00", city="Late"))
+    attention = data_of(reader, days=30)["attention"]
+    late = data_of(reader, "/db/shipments", late="true", mode="production")
+    failed = data_of(reader, "/db/shipments", failed="true")
+    assert attention["late_count"] == before + 1
+    assert late["pagination"]["total"] == before + 1
+    assert late["shipments"][0]["to_address"]["city"] == "Late"
+    assert attention["failed_count"] == failed["pagination"]["total"] == 1
+    assert failed["shipments"][0]["status"] == "failure"
+
+
+def test_an_event_is_in_the_next_answer(story, reader):
+    shipment = bought(1, "3.00")
+    through(story, shipment)
+    before = data_of(reader, days=7)["summary"]["delivered_count"]
+    tracker = dict(shipment["tracker"], status="delivered",
+                   updated_at=documents.at(minutes=9000), tracking_details=[
+                       documents.detail(1, "delivered", "Door")])
+    assert deliver(Client(story), documents.event(
+        "tracker.updated", tracker)).status_code == 200
+    assert data_of(reader, days=7)["summary"]["delivered_count"] == before + 1
+
+
+# --- sessions -------------------------------------------------------------------------------
+
+
+def sign_in(own, key, **headers):
+    return Client(own).post("/dashboard/session", document={"key": key},
+                            headers=headers)
+
+
+def with_cookie(own, token):
+    client = Client(own)
+    return lambda method, path, **more: client(
+        method, path, headers={"Cookie": f"other=1; {COOKIE}={token}"}, **more)
+
+
+@pytest.fixture
+def session(own, reader):
+    answer = sign_in(own, reader.key)
+    assert answer.status_code == 200
+    assert answer.json()["data"]["mode"] == "production"
+    return answer.cookies[COOKIE]
+
+
+def test_a_session_may_read_and_nothing_else(own, session):
+    ask = with_cookie(own, session)
+    assert ask("GET", "/dashboard/session").status_code == 200
+    for path in (DASHBOARD, "/db/shipments", "/health", "/stats"):
+        assert ask("GET", path).status_code == 200
+    assert_error(ask("POST", "/db/shipments", json=[]), 401)
+    assert_error(ask("GET", "/v2/shipments"), 401)
+    assert_error(ask("POST", "/shipments/buy", json={}), 401)
+
+
+def test_a_session_of_a_mighty_key_only_reads(own):
+    token = sign_in(own, own.key_production).cookies[COOKIE]
+    ask = with_cookie(own, token)
+    assert ask("GET", "/db/shipments").status_code == 200
+    assert_error(ask("DELETE", "/db/shipments/" + unique("shp_")), 401)
+
+
+def test_the_cookie_is_out_of_reach(own, reader):
+    answer = sign_in(own, reader.key)
+    rules = {word.strip().lower()
+             for word in answer.headers["Set-Cookie"].split(";")[1:]}
+    assert {"httponly", "secure", "samesite=strict", "path=/"} <= rules
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("key", ["wb_" + "x" * 43, "x", "'; drop table", "é"])
+def test_a_wrong_key_begins_nothing(own, own_db, key):
+    before = own_db.one("select count(*) from sessions")
+    answer = sign_in(own, key)
+    assert_error(answer, 401, "AUTHENTICATION.INVALID")
+    assert "Set-Cookie" not in answer.headers
+    assert "Basic" not in answer.headers["WWW-Authenticate"]
+    assert own_db.one("select count(*) from sessions") == before
+
+
+def test_a_key_that_may_not_read_begins_nothing(own):
+    key = own.service.make_key(unique("w")[:20], "test", "write")
+    assert_error(sign_in(own, key), 401, "AUTHENTICATION.INVALID")
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"{", b"[]", b"{}", b'{"key":7}', b'{"key":""}', b'{"key":"a","b":1}',
+    b'{"key":"' + b"k" * 256 + b'"}'])
+def test_bad_bodies_begin_nothing(own, body):
+    answer = Client(own).post("/dashboard/session", data=body, headers={
+        "Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+
+
+def test_signing_out_ends_it(own, session):
+    ask = with_cookie(own, session)
+    answer = ask("DELETE", "/dashboard/session")
+    assert answer.status_code == 204
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    wait_until(lambda: ask("GET", "/dashboard/session").status_code == 401,
+               10, "the end of the session")
+    assert ask("DELETE", "/dashboard/session").status_code == 204
+
+
+def test_a_session_ends_with_its_key_and_its_time(own, own_db):
+    for sql in ("update sessions set expires_at = now() where key_id = %s",
+                "update api_keys set revoked_at = now() where id = %s"):
+        key = own.service.make_key(unique("e")[:20], "test", "read")
+        ask = with_cookie(own, sign_in(own, key).cookies[COOKIE])
+        assert ask("GET", "/dashboard/session").status_code == 200
+        own_db(sql, own_db.one(
+            "select id from api_keys order by created_at desc limit 1"))
+        wait_until(lambda: ask("GET", "/db/events").status_code == 401,
+                   10, "the end of the session")
+
+
+def test_only_its_digest_is_kept(own, own_db, session):
+    assert session not in str(own_db("select * from sessions"))
+    for name, log in own.logs({}).items():
+        assert session.encode() not in log, name
+
+
+@pytest.mark.parametrize("cookie", [
+    f"{COOKIE}=", f"{COOKIE}={'A' * 44}", f"{COOKIE}", "x=1", ";;;",
+    f"{COOKIE}={'A' * 5000}"])
+def test_odd_cookies_are_no_sessions(own, cookie):
+    answer = Client(own).get(DASHBOARD, headers={"Cookie": cookie})
+    assert_error(answer, 401)
+
+
+def test_a_browsers_script_gets_no_dialogue(own):
+    answer = Client(own).get(DASHBOARD, headers={
+        "Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert "Basic" in Client(own).get(DASHBOARD).headers["WWW-Authenticate"]
+
+
+# --- the page ----------------------------------------------------------------------------------
+
+
+def test_the_page_is_served_to_everybody(own):
+    client = Client(own)
+    page = client.get("/dashboard/")
+    assert page.status_code == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    for name, kind in {"page.js": "text/javascript", "uplot.js":
+                       "text/javascript", "dashboard.css": "text/css",
+                       "icon.svg": "image/svg+xml"}.items():
+        got = client.get("/dashboard/" + name)
+        assert got.headers["Content-Type"].startswith(kind), name
+    assert client.get("/dashboard", allow_redirects=False).headers[
+        "Location"] == "/dashboard/"
+    assert_error(client.get("/dashboard/nothing.js"), 404)
+    assert_error(client.post("/dashboard/", data=b""), 405)
