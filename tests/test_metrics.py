@@ -151,7 +151,7 @@ def test_the_families(stack, client):
         view_refresh_duration_seconds
         view_refreshed_timestamp_seconds""".split()} - (
             set() if metrics.of("view_refresh_duration_seconds") else
-            {"waybill_view_refresh_duration_seconds",
+            {"waybill_view_drift", "waybill_view_refresh_duration_seconds",
              "waybill_view_refreshed_timestamp_seconds"})
     assert {labels["state"] for labels, _ in metrics.of("jobs")} == {
         "queued", "running", "failed"}
