@@ -290,6 +290,7 @@ def test_webhook_events(stack, nobody):
 def test_what_the_database_knows(stack, db):
     db("insert into jobs (kind, state, run_at) values "
        "('test', 'queued', now() - interval '90 seconds')")
+    db("begin; select from jobs where kind = 'test' for update")  # hands off
     try:
         stack.waybill("refresh")
         metrics = scrape(stack)
@@ -305,6 +306,7 @@ def test_what_the_database_knows(stack, db):
         assert metrics.value("webhook_failed") == db.one(
             "select count(*) from webhook_events where state = 'failed'")
     finally:
+        db("commit")
         db("delete from jobs where kind = 'test'")
 
 
