@@ -97,7 +97,7 @@ UNIT = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 unit: $(UNIT)
 	@for test in $(UNIT); do $$test || exit 1; done
 
-$(BUILD)/unit/parts.a: $(SHARED) $(FCGI)
+$(BUILD)/unit/parts.a: $(SHARED) $(FCGI) $(BUILD)/ctl/machine.o
 	@mkdir -p $(@D)
 	@rm -f $@
 	@ar rcs $@ $^

@@ -19,6 +19,9 @@ int key_run(const struct conf *, int count, char **words);
 /* The analytics views and the partitions, once. */
 int refresh_run(const struct conf *, int count, char **words);
 
+/* The figures, for people or as CSV. */
+int report_run(const struct conf *, int count, char **words);
+
 /* The spool into the database and the queue, until a signal or, with --once, once;
  * what is queued: list, retry. */
 int jobs_run(const struct conf *, int count, char **words);

@@ -3,7 +3,8 @@
  *
  * Every second what waits in the spool and what the pools noted of their requests
  * goes into the database, the figures of changed shipments are merged, and what is
- * due in the queue is done; every hour the partitions are kept.  Several hosts may run it: a spool belongs to one host, a
+ * due in the queue is done; every minute it is noted what the machine is doing, every
+ * hour the partitions are kept.  Several hosts may run it: a spool belongs to one host, a
  * job to whoever has locked it, and the functions are idempotent.
  * What must stay true: a record leaves the spool only when the database has it,
  * or has said that it will never take it; and one that has to wait, for a lock
@@ -11,8 +12,10 @@
  */
 #include "ctl/activities.h"
 #include "ctl/commands.h"
+#include "ctl/machine.h"
 #include "ctl/session.h"
 #include "ctl/table.h"
+#include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/notify.h"
@@ -24,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	ROUND_S = 1,
@@ -34,6 +38,10 @@ enum {
 	JOBS_A_ROUND = 20,
 	PASSED_MS = 500, /* after one in this round had to be passed over */
 	ASK_MS = 2000,
+	MACHINE_MS = 5000,
+	MACHINE_EVERY_MS = 60 * 1000,
+	MACHINE_BYTES_MAX = 1024,
+	HOST_BYTES = 256,
 	PARTITIONS_MS = 30000, /* the same */
 	PARTITIONS_EVERY_MS = 3600 * 1000,
 	PARTITIONS_AGAIN_MS = 60 * 1000, /* after a failure */
@@ -42,6 +50,8 @@ enum {
 struct jobs {
 	const struct conf *conf;
 	struct db *db; /* NULL: nothing is recorded here, and nothing spooled */
+	struct machine machine;
+	int64_t machine_at_ms;
 	int64_t partitions_at_ms;
 	unsigned rounds;
 	int record_ms;   /* limit of one record; shorter after a late one */
@@ -204,6 +214,34 @@ keep_partitions(struct jobs *jobs)
 		    LOG_NUMBER("changed", changed));
 }
 
+/* One row of system_metrics a minute; the first look only begins to count. */
+static void
+note_machine(struct jobs *jobs)
+{
+	char host[HOST_BYTES] = "";
+	struct buf out;
+
+	if (clock_ms() < jobs->machine_at_ms)
+		return;
+	(void)gethostname(host, sizeof(host) - 1); /* else it has no name */
+	buf_init(&out, MACHINE_BYTES_MAX);
+	(void)buf_add_byte(&out, '{');
+	machine_look(&jobs->machine, jobs->conf->spool_dir, &out);
+	(void)buf_addf(&out, ",\"db_pool_size\":%d}", jobs->conf->workers);
+	const struct db_value values[] = { db_text(host), db_text(out.data) };
+
+	if (jobs->machine_at_ms > 0 &&
+	    db_call(jobs->db,
+		&(struct db_call){ .function = "admin.record_system_metrics",
+		    .values = values,
+		    .count = 2,
+		    .deadline_ms = clock_ms() + MACHINE_MS },
+		NULL, NULL) != DB_OK)
+		jobs->has_failed = true;
+	buf_free(&out);
+	jobs->machine_at_ms = clock_ms() + MACHINE_EVERY_MS;
+}
+
 /* What one job came to. */
 struct outcome {
 	char word[16]; /* "": nothing was due */
@@ -273,6 +311,8 @@ work(struct jobs *jobs)
 		merge_figures(jobs);
 	if (!jobs->has_failed)
 		work_queue(jobs);
+	if (!is_stopped())
+		note_machine(jobs);
 	if (!is_stopped())
 		keep_partitions(jobs);
 }

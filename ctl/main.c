@@ -44,6 +44,10 @@ static const struct command {
 	  "compare the figures with the shipments, a part of the last 90 days or\n"
 	  "      all from DAY on, and repair them; keep the partitions",
 	  refresh_run, true },
+	{ "report", "[--days N] [--mode test|production] [--csv]",
+	  "show the figures of the last N days (30, at most 730), by carrier; as\n"
+	  "      CSV by day, carrier and service",
+	  report_run, true },
 	{ "jobs", "[--once]", "bring the spool into the database and do what is\n"
 	  "      queued there, for ever",
 	  jobs_run, true },

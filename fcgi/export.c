@@ -8,10 +8,10 @@
  * ended as if it were whole; a part of the workers stays free for others.
  */
 #include "fcgi/export.h"
-#include "fcgi/csv.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "shared/clock.h"
+#include "shared/csv.h"
 #include "shared/log.h"
 
 #include <stdio.h>

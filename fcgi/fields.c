@@ -7,9 +7,9 @@
  * no more than FIELDS_PROBLEMS_MAX problems take memory.
  */
 #include "fcgi/fields.h"
-#include "fcgi/moment.h"
 #include "fcgi/utf8.h"
 #include "fcgi/uuid.h"
+#include "shared/moment.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
  * Figures: what the database says of its shipments, as it says it.
  */
 #include "fcgi/figures.h"
-#include "fcgi/csv.h"
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
+#include "shared/csv.h"
 
 #include <string.h>
 

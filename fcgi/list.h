@@ -8,8 +8,8 @@
 #ifndef WAYBILL_LIST_H
 #define WAYBILL_LIST_H
 
-#include "fcgi/moment.h"
 #include "fcgi/where.h"
+#include "shared/moment.h"
 #include "shared/statement.h"
 
 /* Where the values of the first parameters are; after has one or two. */

@@ -6,10 +6,10 @@
  * and what is allowed.
  */
 #include "fcgi/parameter.h"
-#include "fcgi/moment.h"
 #include "fcgi/query.h"
 #include "fcgi/response.h"
 #include "fcgi/uuid.h"
+#include "shared/moment.h"
 
 #include <stdlib.h>
 #include <string.h>

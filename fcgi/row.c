@@ -7,8 +7,8 @@
  * (NaN, Infinity) are null.
  */
 #include "fcgi/row.h"
-#include "fcgi/moment.h"
 #include "fcgi/utf8.h"
+#include "shared/moment.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,10 +6,10 @@
 #include "fcgi/ask.h"
 #include "fcgi/claim.h"
 #include "fcgi/draft.h"
-#include "fcgi/moment.h"
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
+#include "shared/moment.h"
 
 #include <stdio.h>
 #include <string.h>

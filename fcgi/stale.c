@@ -3,11 +3,11 @@
  */
 #include "fcgi/stale.h"
 #include "fcgi/body.h"
-#include "fcgi/moment.h"
 #include "fcgi/pattern.h"
 #include "fcgi/row.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/moment.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,12 +5,12 @@
 #include "fcgi/tracking.h"
 #include "fcgi/answer.h"
 #include "fcgi/ask.h"
-#include "fcgi/moment.h"
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/moment.h"
 
 #include <string.h>
 #include <time.h>

@@ -17,15 +17,17 @@ FLOORS = {
     "shared": [
         "log buf",
         "arena clock",
-        "address envfile file hmac json kind linefile nfkd notify pause reply sqlstate statement",
+        "address envfile file hmac json kind linefile moment nfkd notify pause reply "
+        "sqlstate statement",
         "setting spool",
         "conf",
         "db easypost",
+        "csv",
     ],
     "fcgi": [
-        "base64 counters decimal etag event fuse growth listen mask moment params pattern phrase "
+        "base64 counters decimal etag event fuse growth listen mask params pattern phrase "
         "pool utf8 uuid",
-        "csv deed query rate row scoreboard target",
+        "deed query rate row scoreboard target",
         "request",
         "activity breaker cookie",
         "response",
@@ -44,10 +46,10 @@ FLOORS = {
         "main",
     ],
     "ctl": [
-        "commands sqlfiles table",
+        "commands machine sqlfiles table",
         "session",
         "activities books walk",
-        "backfill config jobs key migrate rebuild reconcile refresh spool",
+        "backfill config jobs key migrate rebuild reconcile refresh report spool",
         "main",
     ],
 }

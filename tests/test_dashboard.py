@@ -11,6 +11,7 @@ from env.stack import Stack
 from fixtures import simulator
 from helpers import (Client, Database, assert_error, deliver, unique,
                      wait_until)
+from test_figures import operate
 
 DASHBOARD = "/db/analytics/dashboard"
 COOKIE = "__Host-waybill"
@@ -371,3 +372,51 @@ def test_the_page_is_served_to_everybody(own):
         "Location"] == "/dashboard/"
     assert_error(client.get("/dashboard/nothing.js"), 404)
     assert_error(client.post("/dashboard/", data=b""), 405)
+
+
+# --- in the terminal, and what the machine did ------------------------------------------------
+
+
+def test_the_report_tells_the_same(story, reader, own_db):
+    data = data_of(reader, days=30)
+    said = story.waybill("report", "--mode", "production").splitlines()
+    assert said[0].split()[:3] == ["carrier", "shipments", "delivered"]
+    assert [line.split()[0] for line in said[1:-1] if line[0] != " "][0] == \
+        data["carrier_performance"][0]["carrier"]
+    total = [line.split() for line in said if line.startswith("all")]
+    assert {int(words[1]) for words in total} == {
+        data["summary"]["total_shipments"]}
+    rows = list(csv.DictReader(io.StringIO(
+        story.waybill("report", "--days", "7", "--csv"))))
+    assert sum(int(row["shipments"]) for row in rows) == data_of(
+        reader, days=7)["summary"]["total_shipments"]
+
+
+@pytest.mark.parametrize("words", [
+    ("--days", "0"), ("--days", "731"), ("--days", "x"), ("--days",),
+    ("--mode", "live"), ("more",), ("--colour",)])
+def test_wrong_words_to_the_report(own, words):
+    status, said, log = operate(own, "report", *words)
+    assert (status, said) == (2, "")
+    assert "usage" in log
+
+
+def test_each_minute_has_its_row(own, own_db, reader):
+    """Asked for by hand: the jobs do it once a minute."""
+    assert reader.get("/stats").status_code == 200
+    wait_until(lambda: own_db.one(
+        "select count(*) from user_activities where timestamp < now() - "
+        "interval '5 seconds' and timestamp > now() - interval '1 minute'"),
+        30, "what was asked for")
+    own_db("select admin.record_system_metrics('here', '"
+           '{"cpu_usage_percent":12.5,"cpu_cores_used":0.25,'
+           '"memory_usage_mb":100.5,"memory_percent":1.5,'
+           '"disk_usage_percent":33,"db_pool_size":4}'"')")
+    row = own_db.one(
+        "select total_requests > 0, error_rate is not null, "
+        "avg_response_time_ms > 0, p95_response_time_ms <= "
+        "p99_response_time_ms, cpu_usage_percent, db_pool_size, "
+        "cache_hit_rate + cache_miss_rate from system_metrics "
+        "where host = 'here'")
+    assert row == (True, True, True, True, Decimal("12.5"), 4, 100)
+

@@ -209,6 +209,8 @@ def explain(stack, seconds):
         "EASYPOST_API_BASE", "https://api.easypost.com")
     for number, (text, mode) in enumerate(keys):
         say(f"  {'' if number else 'key':9} {text}  ({mode} mode)")
+    if stack.key:
+        say(f"  page      {stack.url}/dashboard/  (sign in with the key)")
     say(f"  EasyPost  {stack.sim.base + ', ' if stack.sim else ''}{who}")
     if stack.postgres:
         say(f"  database  psql '{stack.database_url}'")

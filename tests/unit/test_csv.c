@@ -1,7 +1,7 @@
 /*
  * CSV: what a reader of RFC 4180 makes of it is what the row held.
  */
-#include "fcgi/csv.h"
+#include "shared/csv.h"
 #include "tests/unit/made_row.h"
 
 #include <setjmp.h>

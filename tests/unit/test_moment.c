@@ -1,7 +1,7 @@
 /*
  * Times: what exists in the calendar, and how it is written.
  */
-#include "fcgi/moment.h"
+#include "shared/moment.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

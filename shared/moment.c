@@ -4,7 +4,7 @@
  * No time_t, no time zone of the machine: text in, text out.  PostgreSQL gets
  * only what exists, so that it never has to refuse or to guess.
  */
-#include "fcgi/moment.h"
+#include "shared/moment.h"
 
 #include <stddef.h>
 #include <stdio.h>

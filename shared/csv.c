@@ -4,8 +4,8 @@
  * What must stay true: null and an empty text can be told apart, as COPY of
  * PostgreSQL does it, so that what was written can be read back.
  */
-#include "fcgi/csv.h"
-#include "fcgi/moment.h"
+#include "shared/csv.h"
+#include "shared/moment.h"
 
 #include <string.h>
 

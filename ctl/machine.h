@@ -1,0 +1,22 @@
+/*
+ * What this machine is doing, for system_metrics.
+ */
+#ifndef WAYBILL_MACHINE_H
+#define WAYBILL_MACHINE_H
+
+#include "shared/buf.h"
+
+#include <stdint.h>
+
+/* The processors' time at the last look, in ticks (proc(5)); all zero before it. */
+struct machine {
+	int64_t busy_ticks;
+	int64_t all_ticks;
+};
+
+/* Appends the members cpu_usage_percent and cpu_cores_used (since the last look),
+ * memory_usage_mb, memory_percent, and disk_usage_percent of the file system that
+ * `path` is on, without braces; null is what cannot be known. */
+void machine_look(struct machine *, const char *path, struct buf *out);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * waybill report: the figures of the page, in a terminal or as CSV.
+ */
+#include "ctl/commands.h"
+#include "ctl/session.h"
+#include "ctl/table.h"
+#include "shared/buf.h"
+#include "shared/clock.h"
+#include "shared/csv.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	LIMIT_MS = 60 * 1000,
+	DAYS_MAX = 730,
+	CSV_BYTES_MAX = 16 * 1024 * 1024,
+};
+
+struct report {
+	const char *days;
+	const char *mode; /* NULL: the one that analytics count */
+	bool is_csv;
+};
+
+/* db_row_function: one line, and before the first the columns' names. */
+static bool
+add_line(void *context, const struct db_row *row)
+{
+	struct buf *out = context;
+
+	return (out->len > 0 || csv_add_names(out, row)) &&
+	    csv_add_row(out, row);
+}
+
+static enum db_status
+print_csv(struct db *db, const struct db_call *call)
+{
+	struct buf out;
+	enum db_status status;
+
+	buf_init(&out, CSV_BYTES_MAX);
+	status = db_call(db, call, add_line, &out);
+	if (status == DB_OK)
+		(void)fwrite(
+		    out.data, 1, out.len, stdout); /* main looks at the end */
+	buf_free(&out);
+	return status;
+}
+
+static bool
+is_days(const char *text)
+{
+	char *end;
+	long days = strtol(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && *end == '\0' && days >= 1 &&
+	    days <= DAYS_MAX;
+}
+
+static bool
+read_words(struct report *report, int count, char **words)
+{
+	static const struct option options[] = {
+		{ "days", required_argument, NULL, 'd' },
+		{ "mode", required_argument, NULL, 'm' },
+		{ "csv", no_argument, NULL, 'c' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
+		if (option == 'd' && is_days(optarg))
+			report->days = optarg;
+		else if (option == 'm' &&
+		    (strcmp(optarg, "test") == 0 ||
+			strcmp(optarg, "production") == 0))
+			report->mode = optarg;
+		else if (option == 'c')
+			report->is_csv = true;
+		else
+			return false;
+	}
+	return optind == count;
+}
+
+int
+report_run(const struct conf *conf, int count, char **words)
+{
+	struct report report = { .days = "30" };
+	struct db *db;
+	enum db_status status;
+
+	if (!read_words(&report, count, words))
+		return CTL_USAGE;
+	db = session_open(conf, "waybill_jobs", LIMIT_MS);
+	if (db == NULL)
+		return CTL_FAILED;
+	const struct db_value values[] = { db_text(report.days),
+		db_text(report.mode) };
+	const struct db_call call = {
+		.function =
+		    report.is_csv ? "admin.daily_figures" : "admin.report",
+		.values = values,
+		.count = 2,
+		.deadline_ms = clock_ms() + LIMIT_MS,
+	};
+
+	status = report.is_csv ? print_csv(db, &call) : table_print(db, &call);
+	count = status == DB_OK
+	    ? CTL_OK
+	    : session_failed(db, "the figures were not read");
+	db_close(db);
+	return count;
+}
