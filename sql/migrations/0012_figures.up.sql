@@ -236,33 +236,36 @@ begin
 end
 $$;
 
+-- Each figure is taken from the columns it needs: a row as a value would be made
+-- whole first, with all documents in it.
 create function waybill.note_changed_figures()
 returns trigger
 language plpgsql
 as $$
 begin
     insert into waybill.shipment_deltas
-    select f.date, f.mode, f.carrier, f.service, f.currency, f.days,
-        f.from_city, f.from_state, f.from_country, f.to_city, f.to_state,
-        f.to_country, sum(c.sign * f.shipments), sum(c.sign * f.purchased),
-        sum(c.sign * f.delivered), sum(c.sign * f.in_transit),
-        sum(c.sign * f.failed), sum(c.sign * f.cancelled),
-        sum(c.sign * f.on_time), sum(c.sign * f.promised),
-        sum(c.sign * f.cost), sum(c.sign * f.costed),
-        sum(c.sign * f.seconds)
+    select c.date, c.mode, c.carrier, c.service, c.currency, c.days,
+        c.from_city, c.from_state, c.from_country, c.to_city, c.to_state,
+        c.to_country, sum(c.sign * c.shipments), sum(c.sign * c.purchased),
+        sum(c.sign * c.delivered), sum(c.sign * c.in_transit),
+        sum(c.sign * c.failed), sum(c.sign * c.cancelled),
+        sum(c.sign * c.on_time), sum(c.sign * c.promised),
+        sum(c.sign * c.cost), sum(c.sign * c.costed),
+        sum(c.sign * c.seconds)
     from (
-        select -1 as sign, o::waybill.shipments as shipment
+        select -1 as sign, f.*
         from old_shipments o
+        cross join lateral waybill.shipment_figures(o::waybill.shipments) f
         union all
-        select 1, n::waybill.shipments
-        from new_shipments n) c
-    cross join lateral waybill.shipment_figures(c.shipment) f
+        select 1, f.*
+        from new_shipments n
+        cross join lateral waybill.shipment_figures(n::waybill.shipments) f) c
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
-    having row(sum(c.sign * f.shipments), sum(c.sign * f.purchased),
-        sum(c.sign * f.delivered), sum(c.sign * f.in_transit),
-        sum(c.sign * f.failed), sum(c.sign * f.cancelled),
-        sum(c.sign * f.on_time), sum(c.sign * f.promised),
-        sum(c.sign * f.cost), sum(c.sign * f.costed), sum(c.sign * f.seconds))
+    having row(sum(c.sign * c.shipments), sum(c.sign * c.purchased),
+        sum(c.sign * c.delivered), sum(c.sign * c.in_transit),
+        sum(c.sign * c.failed), sum(c.sign * c.cancelled),
+        sum(c.sign * c.on_time), sum(c.sign * c.promised),
+        sum(c.sign * c.cost), sum(c.sign * c.costed), sum(c.sign * c.seconds))
         <> row(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0);
     return null;
 end

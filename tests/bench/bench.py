@@ -29,11 +29,11 @@ from env.stack import Stack  # noqa: E402
 from env.wait import wait_until  # noqa: E402
 from paths import PART, RETURN, SECRET, Paths  # noqa: E402
 
-READS = ("by_id", "by_tracking", "by_easypost_id", "list")
+READS = ("by_id", "by_tracking", "by_easypost_id", "list", "dashboard")
 KEPT = ("cached", "not_modified")
 MEASURED = READS + KEPT + ("webhook", "bulk")  # in rounds
-PATHS = MEASURED + ("proxy", "parallel", "export", "outage", "workers",
-                    "growth")
+PATHS = MEASURED + ("proxy", "parallel", "export", "analytics", "outage",
+                    "workers", "growth")
 POSTGRES = {"shared_buffers": "2GB", "effective_cache_size": "8GB",
             "max_wal_size": "8GB", "checkpoint_timeout": "15min",
             "synchronous_commit": "on"}
@@ -68,7 +68,8 @@ class Bench:
         for name in wanted:
             if name in READS:
                 self.scripts[name] = self.paths.scripts(name)
-        if "webhook" in wanted or "outage" in self.options.only:
+        if "webhook" in wanted or {"outage", "analytics"} & set(
+                self.options.only):
             self.paths.make_events()
         if "bulk" in wanted:
             self.scripts["bulk"] = (self.paths.bulk_script(), {})
@@ -85,7 +86,8 @@ class Bench:
         else:
             file = self.paths.file(name)
         return wrk.run(self.stack.url, file, self.paths.key, seconds, rate=rate,
-                       fresh=name not in KEPT and self.paths.come_again())
+                       fresh=name == "dashboard" or name not in KEPT
+                       and self.paths.come_again())
 
     def pgbench(self, scripts, variables=None, url=None):
         return limits.pgbench(url or self.pgbench_url, scripts,
@@ -110,7 +112,7 @@ class Bench:
     def pgbench_events(self):
         """Of each client's part each run has a share; one that is used up
         would go on with events that are no longer new."""
-        share = PART // (self.options.rounds + 1)
+        share = PART // (3 * (self.options.rounds + 1))
         rate = self.pgbench(self.paths.webhook_script(self.events_used),
                             {"i": 0})
         # Half of it is left for a client that was faster than the others.
@@ -194,6 +196,69 @@ class Bench:
                 "read_pss_kb": size, "others_p50_ms": meanwhile["p50_ms"],
                 "others_p99_ms": meanwhile["p99_ms"],
                 "others_per_s": meanwhile["per_s"]}
+
+    def analytics(self):
+        """What figures cost who writes, who merges, who compares, who reads."""
+        psql = self.stack.psql
+        self.stack.stop_pool("jobs")
+        found = {}
+        try:
+            psql("select waybill.merge_figures()")
+            found["ready_per_s"] = self.dashboards()
+            self.change()
+            found["unmerged_per_s"] = self.dashboards()
+            found["merge_10000_ms"] = self.took("waybill.merge_figures()")
+            self.change()
+            found["refresh_10000_ms"] = self.took(
+                "(select count(*) from waybill.refresh_analytics_views())")
+            found["compare_90_days_ms"] = self.took(
+                "(select count(*) from waybill.refresh_analytics_views("
+                "current_date - 90))")
+            found["webhook_loses"] = self.loss(None)
+            psql(limits.TARGETS)
+            for table in ("many", "one_group"):
+                ((rows,),) = psql(f"select count(*) from bench.{table}")
+                found[f"{table}_loses"] = self.loss(
+                    limits.update_of(table, rows))
+        finally:
+            self.stack.start_pool("jobs")
+        return found
+
+    def dashboards(self):
+        return round(self.pgbench(["select api.dashboard(30, 'production');\n"]))
+
+    def change(self):
+        """10,000 of the newest shipments get on."""
+        self.stack.psql(
+            "update waybill.shipments set status = case status "
+            "when 'in_transit' then 'out_for_delivery' else 'in_transit' end, "
+            "updated_at = now() where id in (select id from waybill.shipments "
+            "where mode = 'production' order by created_at desc limit 10000)")
+
+    def took(self, call):
+        """Milliseconds of one call, by the server's clock."""
+        ((took,),) = self.stack.psql(
+            "with a as materialized (select clock_timestamp() as at), "
+            f"b as materialized (select {call}, (select a.at from a) as since) "
+            "select extract(epoch from clock_timestamp() - a.at) * 1000 "
+            "from a, b")
+        return round(float(took), 1)
+
+    def loss(self, script):
+        """The share of writes a second that the notes cost, 16 clients."""
+        rates = {"enable": [], "disable": []}
+        for _ in range(self.options.rounds + 1):
+            for how, rate in rates.items():
+                self.stack.psql("alter table waybill.shipments "
+                                f"{how} trigger shipments_changed_figures")
+                rate.append(limits.pgbench(
+                    self.stack.database_url, script, self.options.seconds,
+                    clients=16) if script else self.pgbench_events())
+                self.stack.psql("select waybill.merge_figures()")
+        self.stack.psql("alter table waybill.shipments "
+                        "enable trigger shipments_changed_figures")
+        return round(1 - statistics.median(rates["enable"][1:])
+                     / statistics.median(rates["disable"][1:]), 3)
 
     def outage(self):
         """Webhooks by a schedule: calm, and while PostgreSQL stands still."""
@@ -351,7 +416,8 @@ def main():
         wanted = bench.prepare()
         before = bench.memory()
         figures = bench.figures(wanted)
-        for name in ("proxy", "parallel", "export", "growth", "outage"):
+        for name in ("proxy", "parallel", "export", "growth", "outage",
+                     "analytics"):
             if name in options.only:
                 figures[name] = getattr(bench, name)()
         figures["pss_kb_before"] = before

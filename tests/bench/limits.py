@@ -89,10 +89,10 @@ def script(number, statements, variables):
     return "\n".join(lines) + "\n"
 
 
-def pgbench(url, scripts, seconds, variables=None):
+def pgbench(url, scripts, seconds, variables=None, clients=CLIENTS):
     """Transactions a second, as the service's role over the same socket."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["pgbench", "-n", "-M", "prepared", f"-c{CLIENTS}", "-j1",
+        command = ["pgbench", "-n", "-M", "prepared", f"-c{clients}", "-j1",
                    f"-T{seconds}"]
         for number, text in enumerate(scripts):
             path = pathlib.Path(folder, f"{number}.sql")
@@ -121,6 +121,35 @@ def make_tables(stack, rows):
 def lookup(rows):
     return [f"\\set i random(1, {rows})\n"
             "select n.note from bench.narrow n where n.id = :i;\n"]
+
+
+# A shipment gets on: any of ten thousand, and of one day and service.
+TARGETS = """
+create table bench.many as
+select row_number() over () - 1 as n, s.id
+from (select id from waybill.shipments where mode = 'production'
+    order by created_at desc limit 10000) s;
+create table bench.one_group as
+select row_number() over () - 1 as n, s.id
+from waybill.shipments s
+where (date_trunc('day', s.created_at), s.carrier, s.service) = (
+    select date_trunc('day', created_at), carrier, service
+    from waybill.shipments
+    where carrier is not null and mode = 'production'
+        and created_at > now() - interval '30 days'
+    group by 1, 2, 3 order by count(*) desc limit 1)
+    and s.mode = 'production';
+alter table bench.many add primary key (n);
+alter table bench.one_group add primary key (n);
+"""
+
+
+def update_of(table, rows):
+    return [f"\\set n random(0, {rows} - 1)\n"
+            "update waybill.shipments set status = case status "
+            "when 'in_transit' then 'out_for_delivery' else 'in_transit' end, "
+            "updated_at = now() where id = "
+            f"(select t.id from bench.{table} t where t.n = :n);\n"]
 
 
 FOUND = {

@@ -6,7 +6,7 @@ import pathlib
 
 GOALS = {
     "by_id": (0.95, 0.60), "by_tracking": (0.95, 0.50),
-    "by_easypost_id": (0.95, 0.50), "list": (0.80, 0.25),
+    "by_easypost_id": (0.95, 0.50), "list": (0.80, 0.25), "dashboard": (0.90, 0.5),
     "cached": (None, 0.5), "not_modified": (None, 0.5),
     "webhook": (0.85, 0.5), "bulk": (0.90, "at most 3 x COPY"),
 }
@@ -31,6 +31,11 @@ figures drift with the machine and the hour; the ratios count.
 - `of_lookup`: what pgbench does of the bare look-up of a narrow row by its key;
   of a webhook: of one inserted row with its commit; of what nginx answers from
   its cache: `per_s` of what nginx answers by itself (`return 200`).
+- `dashboard`: the figures of 30 days, never out of the cache; `analytics`: how many
+  of them PostgreSQL gives when they are ready and when 10,000 changes are not
+  merged; what merging these takes, the hourly comparison after as many, and the
+  comparison of all of 90 days; the share of writes a second that notes cost,
+  of events (8 clients) and of bare updates of a row (16), of many and of one group.
 - `outage`: 200 webhooks a second, calm, and then while PostgreSQL stands still
   (SIGSTOP): `first_p99_ms` in the seconds in which it does so, `then_p99_ms` from then
   on; and how long the spool took to get empty when it went on.
