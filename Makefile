@@ -45,8 +45,8 @@ $(BUILD)/%.o: %.c Makefile VERSION
 -include $(SHARED:.o=.d) $(FCGI:.o=.d) $(CTL:.o=.d)
 
 # What nginx serves by itself, in one directory, the same for every build.
-WEB = $(patsubst %,build/%,$(wildcard web/docs/* web/dashboard/*.*)) \
-	build/web/openapi.json
+PAGE = $(shell find web/dashboard -type f)
+WEB = $(patsubst %,build/%,$(wildcard web/docs/*) $(PAGE)) build/web/openapi.json
 
 web: $(WEB)
 
@@ -243,13 +243,13 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/
 	install -m 644 systemd/tmpfiles.d/waybill.conf \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/
-	install -d $(DESTDIR)$(PREFIX)/share/waybill/web/docs \
-		$(DESTDIR)$(PREFIX)/share/waybill/web/dashboard
+	install -d $(DESTDIR)$(PREFIX)/share/waybill/web/docs
 	install -m 644 build/web/openapi.json $(DESTDIR)$(PREFIX)/share/waybill/web/
 	install -m 644 $(wildcard web/docs/*) \
 		$(DESTDIR)$(PREFIX)/share/waybill/web/docs/
-	install -m 644 $(wildcard web/dashboard/*.*) \
-		$(DESTDIR)$(PREFIX)/share/waybill/web/dashboard/
+	for file in $(PAGE); do \
+		install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/waybill/$$file || exit 1; \
+	done
 	# What somebody may have changed is not overwritten.
 	test -e $(DESTDIR)$(SYSCONFDIR)/waybill/waybill.conf || \
 		sed 's,^#WAYBILL_SQL_DIR=/usr/share,WAYBILL_SQL_DIR=$(PREFIX)/share,' \

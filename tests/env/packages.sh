@@ -40,7 +40,10 @@ python3-pytest-xdist: two at a time
 python3-requests: an HTTP client
 python3-psycopg2: a look into the database
 python3-hypothesis: input that nobody thinks of
-python3-jsonschema: the shape of answers"
+python3-jsonschema: the shape of answers
+chromium: the page, as people see it
+chromium-driver: a hand for it
+python3-selenium: what the hand does"
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

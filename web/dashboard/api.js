@@ -1,97 +1,165 @@
-// Talking to the gateway: the session's cookie goes with every request, and what
-// has not changed is not sent again.
+// Talks to the gateway: single requests, and a loop that asks again and again.
+//
+// What must stay true: the key goes into one body and nowhere else (the cookie
+// that comes back is out of a script's reach); an answer that has not changed
+// changes nothing; nobody is asked while nobody looks.
 
-const KINDS = { reload: "no-cache", credentials: "same-origin" };
+const TIMEOUT_MS = 20000;
+const PAUSE_MS = 2000;
+const PAUSE_MAX_MS = 60000;
 
-export class Refused extends Error {
-	constructor(status, message, retryAfter) {
-		super(message);
+export class Refusal extends Error {
+	constructor(status, body, retryAfter) {
+		super(body?.error?.message ?? `The gateway answered with status ${status}.`);
 		this.status = status;
-		this.retryAfter = retryAfter;
+		this.code = body?.error?.code;
+		this.requestId = body?.request_id;
+		this.retryAfterMs = 1000 * (Number(retryAfter) || 0);
 	}
 }
 
-async function refusal(answer) {
-	let message = answer.statusText;
+async function ask(path, options = {}) {
+	const limit = AbortSignal.timeout?.(TIMEOUT_MS);
+	const signals = [limit, options.signal].filter(Boolean);
+	const answer = await fetch(path, { cache: 'no-cache',
+		credentials: 'same-origin', ...options,
+		signal: AbortSignal.any ? AbortSignal.any(signals) : options.signal });
+	if (answer.status === 304)
+		return { isSame: true };
+	if (answer.status === 204)
+		return { data: null };
+	let body = null;
 	try {
-		message = (await answer.json()).error.message;
-	} catch { /* not ours: the status must do */ }
-	return new Refused(answer.status, message, Number(answer.headers.get("Retry-After")) || 0);
-}
-
-// The data of an answer; throws Refused, or TypeError when nobody is there.
-export async function get(path, signal) {
-	const answer = await fetch(path, { cache: KINDS.reload, credentials: KINDS.credentials, signal });
+		body = await answer.json();
+	} catch (error) {
+		if (answer.ok)
+			throw error;
+	}
 	if (!answer.ok)
-		throw await refusal(answer);
-	return (await answer.json()).data;
+		throw new Refusal(answer.status, body, answer.headers.get('Retry-After'));
+	return { data: body.data, etag: answer.headers.get('ETag') };
 }
 
-export async function send(method, path, body) {
-	const answer = await fetch(path, {
-		method,
-		credentials: KINDS.credentials,
-		headers: body ? { "Content-Type": "application/json" } : {},
-		body: body && JSON.stringify(body),
-	});
-	if (!answer.ok)
-		throw await refusal(answer);
-	return answer.status === 204 ? null : (await answer.json()).data;
-}
+export const session = {
+	look: async () => (await ask('session')).data,
+	begin: async (key) => (await ask('session', { method: 'POST',
+		headers: { 'Content-Type': 'application/json' },
+		body: JSON.stringify({ key }) })).data,
+	end: async () => ask('session', { method: 'DELETE' }),
+};
 
-// Asks for a path again and again and tells of it when it is new.  Nothing is asked
-// while the page is hidden; after a failure the pauses double, up to a minute.
-export class Poll {
-	constructor(path, seconds, { onData, onState }) {
-		Object.assign(this, { path, seconds, onData, onState, etag: null, timer: 0, failures: 0 });
-		this.wake = () => document.hidden ? this.pause() : this.ask();
-		document.addEventListener("visibilitychange", this.wake);
-		if (!document.hidden)
-			this.ask();
+export const read = async (path) => (await ask(path)).data;
+
+// Asks for what is due, every two seconds; after a failure later and later.
+//
+// A source: { path() (null: nothing to ask), every (ms), show(data) }.
+// told: { good(), bad(error, retryAt), refused() (401) }.
+export class Loop {
+	constructor(sources, told) {
+		this.sources = sources;
+		this.told = told;
+		this.failures = 0;
+		this.isOn = false;
+		this.timer = undefined;
+		this.abort = null;
+		document.addEventListener('visibilitychange', () => this.look());
+		window.addEventListener('online', () => this.look());
+		window.addEventListener('pageshow', () => this.look());
+	}
+
+	start() {
+		this.isOn = true;
+		this.failures = 0;
+		this.look();
 	}
 
 	stop() {
-		document.removeEventListener("visibilitychange", this.wake);
-		this.pause();
+		this.isOn = false;
+		this.rest();
 	}
 
-	pause() {
+	// Another period, another panel, somebody who is back: now, not in a while.
+	look() {
+		this.rest();
+		for (const one of this.sources)
+			one.askedAt = -Infinity;
+		if (this.isOn && !document.hidden)
+			this.round();
+	}
+
+	rest() {
 		clearTimeout(this.timer);
-		this.asking?.abort();
-		this.asking = null;
+		this.abort?.abort();
+		this.abort = null;
 	}
 
-	async ask() {
-		this.pause();
-		const asking = this.asking = new AbortController();
-		const limit = setTimeout(() => asking.abort(), 20000);
-		try {
-			const answer = await fetch(this.path, {
-				cache: "no-store",
-				credentials: KINDS.credentials,
-				headers: this.etag ? { "If-None-Match": this.etag } : {},
-				signal: asking.signal,
-			});
-			if (answer.status !== 304 && !answer.ok)
-				throw await refusal(answer);
-			if (answer.status !== 304) {
-				const data = (await answer.json()).data;
-				if (this.asking !== asking)
-					return;
-				this.etag = answer.headers.get("ETag");
-				this.onData(data);
-			}
-			this.failures = 0;
-			this.onState(null);
-		} catch (error) {
-			if (this.asking !== asking)
-				return; // somebody else asks already, or nobody wants to know
-			this.failures++;
-			this.onState(error);
-		} finally {
-			clearTimeout(limit);
+	async round() {
+		const abort = this.abort = new AbortController();
+		const begin = performance.now();
+		const due = this.sources.filter((one) => this.isDue(one, begin));
+		const results = await Promise.allSettled(due.map(
+			(one) => this.askFor(one, abort.signal)));
+		if (abort.signal.aborted)
+			return;
+		this.abort = null;
+		const errors = results.filter((one) => one.status === 'rejected')
+			.map((one) => one.reason);
+		if (errors.some((one) => one.status === 401)) {
+			this.stop();
+			this.told.refused();
+			return;
 		}
-		const pause = Math.min(60, this.seconds * 2 ** this.failures);
-		this.timer = setTimeout(() => this.ask(), 1000 * pause);
+		const spent = performance.now() - begin;
+		let pause = Math.max(100, PAUSE_MS - spent);
+		if (errors.length === 0) {
+			this.failures = 0;
+			this.told.good();
+			// An answer may make others possible: what mode there is.
+			if (this.sources.some((one) => one.path() !== null
+				&& one.path() !== one.asked))
+				pause = 0;
+		} else {
+			pause = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** this.failures);
+			pause = Math.max(pause, ...errors.map((one) => one.retryAfterMs ?? 0));
+			this.failures++;
+			this.told.bad(errors[0], Date.now() + pause);
+		}
+		this.timer = setTimeout(() => this.round(), pause);
+	}
+
+	isDue(source, now) {
+		const path = source.path();
+		return path !== null && (path !== source.asked || source.isFailed
+			|| now - source.askedAt >= source.every - 50);
+	}
+
+	async askFor(source, signal) {
+		const path = source.path();
+		const headers = {};
+		if (path === source.asked && source.etag)
+			headers['If-None-Match'] = source.etag;
+		const askedAt = performance.now();
+		let answer;
+		try {
+			answer = await ask(path, { headers, signal });
+		} catch (error) {
+			// What does not exist (any more) is told, and is no lost connection.
+			if (error.status === 404 && source.missing) {
+				Object.assign(source, { asked: path, askedAt, etag: null,
+					isFailed: false });
+				source.missing(error);
+				return;
+			}
+			source.isFailed = !signal.aborted;
+			throw error;
+		}
+		if (signal.aborted || path !== source.path())
+			return;
+		const isSame = answer.isSame || (path === source.asked
+			&& answer.etag !== null && answer.etag === source.etag);
+		Object.assign(source, { asked: path, askedAt, isFailed: false,
+			etag: answer.isSame ? source.etag : answer.etag });
+		if (!isSame)
+			source.show(answer.data);
 	}
 }

@@ -1,0 +1,406 @@
+"""The dashboard, in a browser: what it shows, and what it must never do."""
+
+import copy
+import itertools
+import time
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+import answers
+import browser
+
+POLL_S = 2.0
+ANSWER_S = 0.5  # for the answer and the drawing, on a busy machine
+WIDTHS = (390, 768, 1280)
+
+
+# --- the session --------------------------------------------------------------------
+
+
+def test_a_wrong_key_is_told_so(page):
+    page.sign_in("wb_" + "0" * 32)
+    page.wait(lambda: "not known" in (page.text("#sign-in-error") or ""), "the refusal")
+    assert page.is_open("sign-in")
+    assert page.driver.switch_to.active_element.get_attribute("id") == "key"
+
+
+def test_a_right_key_shows_the_figures_and_is_kept_nowhere(page):
+    page.sign_in()
+    assert not page.is_open("sign-in")
+    assert page.find("#key").get_attribute("value") == ""
+    assert page.run("return localStorage.length + sessionStorage.length") == 0
+    assert page.key not in page.run(
+        "return location.href + document.cookie + JSON.stringify(history.state)"
+        " + performance.getEntries().map((one) => one.name).join()"
+        " + document.documentElement.outerHTML")
+
+
+def test_who_is_signed_in_stays_so_after_a_reload(seen):
+    seen.open()
+    seen.wait_drawn()
+    assert not seen.is_open("sign-in")
+
+
+def test_signing_out_leaves_nothing_behind(seen):
+    seen.find("#sign-out").click()
+    seen.wait(lambda: seen.run("return window.stub && document.getElementById("
+                               "'sign-in')?.open"), "the form")
+    assert seen.tile("shipments") in ("", "–")
+    seen.open()
+    seen.wait(lambda: seen.is_open("sign-in"), "the form again")
+
+
+def test_a_session_that_has_ended_keeps_the_view(made):
+    before = made.tile("shipments")
+    made.answer_with([["/db/", {"status": 401}], *made.rules])
+    made.wait(lambda: made.is_open("sign-in"), "the form")
+    assert made.tile("shipments") == before
+    made.answer_with(made.rules[1:])
+    made.fill_key(made.key)
+    made.wait(lambda: not made.is_open("sign-in")
+              and made.text("#connection-text") == "Live", "the page again")
+
+
+# --- numbers -------------------------------------------------------------------------
+
+
+def test_the_numbers_are_those_of_the_answer(seen):
+    answer = seen.driver.execute_async_script("""
+        const done = arguments[0];
+        fetch('/db/analytics/dashboard?days=30').then((one) => one.json()).then(done);
+    """)["data"]
+    summary = answer["summary"]
+    seen.wait(lambda: seen.tile("shipments") == f"{summary['total_shipments']:,}",
+              "the number of shipments")
+    assert seen.tile("delivered") == f"{summary['delivered_count']:,}"
+    assert seen.tile("failed") == f"{summary['failed_count']:,}"
+    carriers = [one.text for one in seen.driver.find_elements(
+        By.CSS_SELECTOR, "#carriers tbody th")]
+    assert carriers == [one["carrier"] for one in answer["carrier_performance"]]
+
+
+def test_each_figure_of_a_made_answer(made):
+    summary = made.rules[0][1]["data"]["summary"]
+    cost = summary["costs"][0]
+    assert made.tile("shipments") == f"{summary['total_shipments']:,}"
+    assert made.tile("transit") == f"{summary['in_transit_count']:,}"
+    assert made.tile("late") == "7"
+    assert made.tile("ontime") == "93.2%"
+    assert f"{summary['on_time_sample']:,}" in made.about("ontime")
+    assert made.tile("speed") == "3 median, 5 p90"
+    assert made.tile("cost") == f"${float(cost['total_cost']):,.2f}"
+
+
+def test_what_is_not_known_is_a_dash_with_its_reason(page):
+    page.answer_with(browser.answers_of(answers.unknown()))
+    page.sign_in()
+    for name in ("ontime", "speed", "cost", "late"):
+        assert page.tile(name).startswith("–"), name
+    assert "no delivered shipment with a promised day yet" in page.about("ontime")
+    assert "0" not in page.about("cost")
+    assert "no delivered shipment" in page.text("#carriers")
+
+
+def test_two_currencies_are_two_figures(page):
+    data = answers.dashboard(currencies=("USD", "EUR"))
+    page.answer_with(browser.answers_of(data))
+    page.sign_in()
+    dollars, euros = data["summary"]["costs"]
+    assert page.tile("cost").split("\n") == [f"${float(dollars['total_cost']):,.2f}",
+                                             f"€{float(euros['total_cost']):,.2f}"]
+    assert len(page.driver.find_elements(By.CSS_SELECTOR, "#cost .u-wrap")) == 2
+
+
+def test_a_small_sample_is_told(page):
+    data = answers.dashboard()
+    data["summary"].update(on_time_rate=92.86, on_time_sample=14)
+    page.answer_with(browser.answers_of(data))
+    page.sign_in()
+    assert page.tile("ontime") == "93%"
+    assert "of 14" in page.about("ontime")
+
+
+def test_an_empty_database_says_what_to_do(page):
+    page.answer_with(browser.answers_of(answers.nothing(), [],
+                                        ledger=answers.page("days", [])))
+    page.sign_in()
+    page.wait(lambda: page.find("#welcome").is_displayed(), "the next step")
+    assert f"{page.url}/v2" in page.text("#welcome")
+    assert "waybill backfill" in page.text("#welcome")
+
+
+# --- switches -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [7, 90, 365])
+def test_the_period_switch(seen, days):
+    seen.find(f"#period input[value='{days}']").click()
+    seen.wait(lambda: f"last {days} days" in seen.run(
+        "return document.getElementById('title').textContent"), "the period")
+    assert f"days={days}" in seen.driver.current_url
+    seen.run("document.getElementById('volume-table').open = true")
+    seen.wait(lambda: len(seen.driver.find_elements(
+        By.CSS_SELECTOR, "#volume-table tbody tr")) == days, "a row for each day")
+
+
+def test_the_mode_switch_by_keyboard(seen):
+    seen.wait(lambda: seen.has("#mode input:checked"), "the mode")
+    first = seen.find("#mode input:checked")
+    mode = first.get_attribute("value")
+    first.send_keys(Keys.ARROW_RIGHT if mode == "production" else Keys.ARROW_LEFT)
+    other = "test" if mode == "production" else "production"
+    seen.wait(lambda: any(f"mode={other}" in one["path"]
+                          for one in seen.asked("/db/shipments")), "the other mode")
+    assert f"mode={other}" in seen.driver.current_url
+
+
+# --- live ----------------------------------------------------------------------------------
+
+
+def test_a_new_event_appears_by_itself(made):
+    rules = copy.deepcopy(made.rules)
+    events = next(rule for start, rule in rules if start == "/db/events")["data"]["events"]
+    news = answers.event(99, answers.shipment(3), "Something has just happened")
+    events.insert(0, news)
+    made.run("window.isSame = true")
+    made.answer_with(rules)
+    made.wait(lambda: "Something has just happened" in made.text("#events"), "the event",
+              POLL_S + ANSWER_S)
+    assert made.run("return window.isSame")
+
+
+def test_what_has_not_changed_is_not_sent_again(seen):
+    def again():
+        return [one for one in seen.asked("/db/analytics/dashboard")
+                if one["match"] and one["status"] == 304]
+    seen.wait(again, "an answer of 304")
+
+
+def test_rows_stay_the_same_elements(made):
+    row = made.find("#recent tbody a")
+    made.run("arguments[0].focus()", row)
+    before = len(made.asked("/db/events"))
+    made.wait(lambda: len(made.asked("/db/events")) > before + 1, "two more rounds")
+    assert made.driver.switch_to.active_element == row
+
+
+def test_a_hidden_tab_asks_for_nothing(made):
+    made.run("window.stub.hide(true)")
+    # Nothing is planned any more, so nothing can be asked for.
+    made.wait(lambda: made.run("return window.stub.pending.size") == 0, "rest")
+    before = len(made.asked())
+    made.run("window.stub.hide(false)")
+    made.wait(lambda: len(made.asked()) > before, "the first look", ANSWER_S)
+
+
+def test_a_lost_connection_is_told_and_found_again(made):
+    figures = made.tile("shipments")
+    made.answer_with([["/", {"fails": True}], *made.rules])
+    made.wait(lambda: "Connection lost, trying again" in made.text("#connection-text"),
+              "the loss")
+    assert "ago" in made.text("#connection-text")
+    assert made.tile("shipments") == figures
+    made.answer_with(made.rules[1:])
+    made.run("window.dispatchEvent(new Event('online'))")
+    made.wait(lambda: made.text("#connection-text") == "Live", "the connection")
+
+
+def test_pauses_grow_while_nobody_answers(made):
+    made.answer_with([["/", {"fails": True}], *made.rules])
+    made.wait(lambda: "Connection lost" in made.text("#connection-text"), "the loss")
+    begin, first = time.monotonic(), len(made.asked("/db/events"))
+    made.wait(lambda: len(made.asked("/db/events")) == first + 2, "two more tries", 15)
+    assert time.monotonic() - begin > 4  # 2 s and 4 s, less what had passed
+
+
+def test_an_error_of_the_gateway_is_told(made):
+    made.answer_with([["/db/", {"status": 503}], *made.rules])
+    made.wait(lambda: "cannot answer (MADE)" in made.text("#connection-text"), "the error")
+
+
+# --- panels ----------------------------------------------------------------------------------
+
+
+def assert_timeline(page, one):
+    page.wait(lambda: page.is_open("shipment-panel") and page.has(".timeline li"),
+              "the timeline")
+    assert page.text("#shipment-title") == one["tracking_code"]
+    assert len(page.driver.find_elements(By.CSS_SELECTOR, ".timeline li")) == 4
+
+
+def test_the_timeline_opens_by_click_and_closes_by_escape(made):
+    one = answers.shipment(0)
+    link = made.find("#recent tbody a")
+    link.click()
+    assert_timeline(made, one)
+    assert made.driver.current_url.endswith(f"#shipment={one['id']}")
+    made.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    made.wait(lambda: not made.is_open("shipment-panel"), "its end")
+    assert made.driver.switch_to.active_element == link
+    assert "#" not in made.driver.current_url
+
+
+def test_the_timeline_opens_by_keyboard(made):
+    made.find("#recent tbody a").send_keys(Keys.ENTER)
+    assert_timeline(made, answers.shipment(0))
+    inside = made.run("return document.getElementById('shipment-panel')"
+                      ".contains(document.activeElement)")
+    assert inside
+
+
+def test_the_timeline_opens_by_address(page):
+    one = answers.shipment(2)
+    page.answer_with(browser.answers_of())
+    page.sign_in(rest=f"#shipment={one['id']}")
+    assert_timeline(page, one)
+
+
+def test_a_shipment_that_does_not_exist_is_told(page):
+    page.answer_with(browser.answers_of())
+    page.sign_in(rest="#shipment=none")
+    page.wait(lambda: page.text("#shipment-title") == "No such shipment", "the answer")
+    assert page.text("#connection-text") == "Live"
+
+
+@pytest.mark.parametrize("name, wanted", [
+    ("shipments", "date_from="), ("delivered", "status=delivered"),
+    ("transit", "status=in_transit"), ("late", "late=true"), ("failed", "failed=true")])
+def test_each_number_leads_to_its_list(made, name, wanted):
+    made.find(f"#tile-{name}").send_keys(Keys.ENTER)
+    made.wait(lambda: made.is_open("list-panel") and made.has("#list-rows tbody tr"),
+              "the list")
+    found = made.wait(lambda: [one for one in made.asked("/db/shipments")
+                               if "limit=50" in one["path"]], "its question")
+    assert wanted in found[-1]["path"]
+    csv = made.find("#list-csv").get_attribute("href")
+    assert wanted in csv and "format=csv" in csv and "mode=production" in csv
+
+
+def test_under_way_has_four_lists(made):
+    made.find("#tile-transit").click()
+    made.wait(lambda: made.text("#list-kin a[aria-current]") == "In transit", "the first")
+    made.driver.find_element(By.LINK_TEXT, "Out for delivery").click()
+    made.wait(lambda: any("status=out_for_delivery" in one["path"]
+                          for one in made.asked("/db/shipments?")), "another")
+
+
+def test_a_shipment_lies_on_its_list(made):
+    made.find("#tile-failed").click()
+    made.wait(lambda: made.has("#list-rows tbody a"), "the list")
+    made.find("#list-rows tbody a").click()
+    assert_timeline(made, answers.shipment(0))
+    made.driver.back()
+    made.wait(lambda: not made.is_open("shipment-panel"), "the way back")
+    assert made.is_open("list-panel")
+    made.find("#list-panel .close").click()
+    made.wait(lambda: not made.is_open("list-panel"), "the page")
+
+
+def test_the_search(made):
+    made.run("document.activeElement.blur()")
+    made.find("body").send_keys("/")
+    made.driver.switch_to.active_element.send_keys("lovelace francisco", Keys.ENTER)
+    made.wait(lambda: any("q=lovelace+francisco" in one["path"]
+                          for one in made.asked("/db/shipments?")), "the question")
+    assert made.is_open("list-panel")
+
+
+def test_more_of_a_list(made):
+    shipments = [answers.shipment(number) for number in range(75)]
+    first = answers.page("shipments", shipments[:50], next_="next", total=75)
+    rest = answers.page("shipments", shipments[50:], total=75)
+    made.answer_with([["/db/shipments?limit=50&mode=production", {"data": first}],
+                      ["/db/shipments?mode=production&limit=50&after", {"data": rest}],
+                      ["/db/shipments?mode=production&limit=50", {"data": first}],
+                      *made.rules])
+    made.find("#recent-all").click()
+    made.wait(lambda: len(made.driver.find_elements(
+        By.CSS_SELECTOR, "#list-rows tbody tr")) == 50, "a page")
+    made.find("#list-more").click()
+    made.wait(lambda: len(made.driver.find_elements(
+        By.CSS_SELECTOR, "#list-rows tbody tr")) == 75, "all of it")
+    assert not made.find("#list-more").is_displayed()
+
+
+# --- form ---------------------------------------------------------------------------------------
+
+
+def long_answers():
+    shipments = [answers.shipment(number, is_long=True) for number in range(60)]
+    return browser.answers_of(answers.dashboard(
+        currencies=("USD", "EUR", "JPY"), volume=44000, is_long=True), shipments)
+
+
+STATES = {
+    "full": browser.answers_of,
+    "year": lambda: browser.answers_of(answers.dashboard(365)),
+    "long": long_answers,
+    "unknown": lambda: browser.answers_of(answers.unknown()),
+    "empty": lambda: browser.answers_of(answers.nothing(), [],
+                                        ledger=answers.page("days", [])),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_nothing_overflows(page, state):
+    page.resize(390, 844)
+    page.answer_with(STATES[state]())
+    page.open()
+    page.wait(lambda: page.is_open("sign-in"), "the form")
+    page.assert_fits()
+    page.sign_in()
+    for width, scheme in itertools.product(WIDTHS, ("light", "dark")):
+        page.resize(width, 900, scheme)
+        page.wait(lambda: page.run(
+            "return document.getElementById('volume').clientWidth"
+            " === document.querySelector('#volume .uplot')?.clientWidth"), "the chart")
+        page.assert_fits()
+
+
+@pytest.mark.parametrize("state", ["full", "long"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_panel_overflows(page, state, width):
+    page.resize(width, 900)
+    page.answer_with(STATES[state]())
+    page.sign_in(rest="#list")
+    page.wait(lambda: page.has("#list-rows tbody tr"), "the list")
+    page.assert_fits()
+    page.find("#list-rows tbody a").click()
+    page.wait(lambda: page.has(".timeline li"), "the timeline")
+    page.assert_fits()
+
+
+@pytest.mark.parametrize("state", ["full", "empty"])
+@pytest.mark.parametrize("width", (390, 1280))
+def test_nothing_jumps(page, state, width):
+    page.resize(width, 900)
+    page.answer_with(STATES[state]())
+    page.sign_in()
+    page.open()
+    page.wait_drawn()
+    page.wait(lambda: page.text("#ledger") or page.text("#events"), "the rest")
+    assert page.run("return window.stub.shift") < 0.05
+
+
+def test_charts_have_their_table(made):
+    for name in ("volume", "cost"):
+        made.find(f"#{name}-table summary").click()
+        rows = made.wait(lambda: made.driver.find_elements(
+            By.CSS_SELECTOR, f"#{name}-table tbody tr"), "the table")
+        assert len(rows) == 30
+    assert made.find("#volume").get_attribute("aria-label")
+
+
+def test_numbers_as_the_visitor_writes_them(page, page_url, page_key, tmp_path):
+    german = browser.start(tmp_path / "german", "de-DE")
+    try:
+        one = browser.Page(german, page_url, page_key)
+        one.answer_with(browser.answers_of(answers.dashboard(volume=44000)))
+        one.sign_in()
+        assert one.tile("cost").endswith("\u00a0$")
+        assert "," in one.tile("ontime") and one.tile("ontime").endswith("\u00a0%")
+        assert one.tile("shipments").count(".") == 1
+    finally:
+        german.quit()
