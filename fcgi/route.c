@@ -273,7 +273,7 @@ static const struct route {
 	{ M_DELETE, "/db/addresses/{id}", POOL_READ, GUARD_WRITE, write_act, &address_end },
 	{ M_POST,   "/db/webhooks/{id}/replay", POOL_READ, GUARD_WRITE, write_act, &webhook_replay },
 	{ M_POST,   "/dashboard/session", POOL_READ, GUARD_OPEN, session_begin, NULL },
-	{ M_READ,   "/dashboard/session", POOL_READ, GUARD_READ, session_show,  NULL },
+	{ M_READ,   "/dashboard/session", POOL_READ, GUARD_OPEN, session_show,  NULL },
 	{ M_DELETE, "/dashboard/session", POOL_READ, GUARD_OPEN, session_end,   NULL },
 	{ M_READ, "/health",            POOL_READ,     GUARD_READ,  health_all,      NULL },
 	{ M_READ, "/health/database",   POOL_READ,     GUARD_READ,  health_database, NULL },

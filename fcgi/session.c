@@ -5,6 +5,7 @@
 #include "fcgi/base64.h"
 #include "fcgi/body.h"
 #include "fcgi/cookie.h"
+#include "fcgi/guard.h"
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
@@ -151,18 +152,25 @@ session_begin(struct request *rq, const void *unused)
 	explicit_bzero(token, sizeof(token));
 }
 
-/* The guard has found the session, or the key. */
+/* Who has neither a key nor a cookie is nobody, and is told so without a refusal: a
+ * page that asks whether somebody is signed in has done nothing wrong. */
 void
 session_show(struct request *rq, const void *unused)
 {
 	struct buf *out;
+	bool is_nobody = request_header(rq, "HTTP_AUTHORIZATION") == NULL &&
+	    cookie_token(rq) == NULL;
 
 	(void)unused;
-	if (!parameter_none(rq))
+	if (!parameter_none(rq) || (!is_nobody && !guard_admit(rq, GUARD_READ)))
 		return;
 	out = response_buf();
-	write_session(
-	    out, rq->caller.name, rq->caller.is_test ? "test" : "production");
+	if (is_nobody)
+		(void)buf_add_string(
+		    out, "{\"status\":\"success\",\"data\":null}");
+	else
+		write_session(out, rq->caller.name,
+		    rq->caller.is_test ? "test" : "production");
 	response_json(rq, 200, out);
 }
 

@@ -277,6 +277,12 @@ def test_a_session_of_a_mighty_key_only_reads(own):
     assert_error(ask("DELETE", "/db/shipments/" + unique("shp_")), 401)
 
 
+def test_nobody_is_told_so_without_a_refusal(own):
+    answer = Client(own).get("/dashboard/session")
+    assert (answer.status_code, answer.json()["data"]) == (200, None)
+    assert_error(Client(own, "wb_" + "x" * 43).get("/dashboard/session"), 401)
+
+
 def test_the_cookie_is_out_of_reach(own, reader):
     answer = sign_in(own, reader.key)
     rules = {word.strip().lower()
@@ -363,8 +369,9 @@ def test_the_page_is_served_to_everybody(own):
     assert page.headers["Content-Type"].startswith("text/html")
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
-    for name, kind in {"page.js": "text/javascript", "uplot.js":
-                       "text/javascript", "dashboard.css": "text/css",
+    for name, kind in {"dashboard.js": "text/javascript",
+                       "vendor/uplot/uPlot.esm.js": "text/javascript",
+                       "dashboard.css": "text/css",
                        "icon.svg": "image/svg+xml"}.items():
         got = client.get("/dashboard/" + name)
         assert got.headers["Content-Type"].startswith(kind), name

@@ -1,7 +1,10 @@
 """The dashboard, in a browser: what it shows, and what it must never do."""
 
 import copy
+import glob
 import itertools
+import os
+import re
 import time
 
 import pytest
@@ -10,6 +13,9 @@ from selenium.webdriver.common.keys import Keys
 
 import answers
 import browser
+import documents
+from fixtures import simulator
+from helpers import ROOT, Client, deliver, unique
 
 POLL_S = 2.0
 ANSWER_S = 0.5  # for the answer and the drawing, on a busy machine
@@ -404,3 +410,57 @@ def test_numbers_as_the_visitor_writes_them(page, page_url, page_key, tmp_path):
         assert one.tile("shipments").count(".") == 1
     finally:
         german.quit()
+
+
+# --- a real gateway, from the beginning to the end -------------------------------------
+
+
+def test_a_day_at_the_page(page, gateway, tmp_path):
+    """Signs in, sees the history, an event arrives, the parcel is found, its
+    journey is read, and nobody is signed in any more."""
+    shipment = documents.shipment(bought=True, mode="production",
+                                  created_at=documents.NOW.strftime(
+                                      "%Y-%m-%dT%H:%M:%SZ"))
+    path = "/v2/" + unique("day_")
+    simulator(gateway).canned("POST", path, shipment)
+    assert Client(gateway, gateway.key_production).post(path).status_code == 200
+    page.sign_in()
+    page.wait(lambda: int(page.tile("shipments").replace(",", "")) >= 4,
+              "the history")
+    message = unique("Left the depot ")[:40]
+    asked = time.monotonic()
+    assert deliver(Client(gateway), documents.event(
+        "tracker.updated", mode="production", result=dict(
+            shipment["tracker"], status="in_transit", mode="production",
+            updated_at=documents.at(minutes=9000), tracking_details=[
+                documents.detail(4000, "in_transit", message)])
+    )).status_code == 200
+    page.wait(lambda: message in page.text("#events"), "the event")
+    assert time.monotonic() - asked < POLL_S + ANSWER_S + 1
+    page.find("#q").send_keys(shipment["tracking_code"] + Keys.ENTER)
+    page.wait(lambda: shipment["tracking_code"] in page.text("#list-rows"),
+              "the parcel")
+    page.find("#list-rows a").click()
+    page.wait(lambda: message in page.text("#shipment"), "its journey")
+    page.driver.save_screenshot(str(tmp_path / "journey.png"))
+    page.find("body").send_keys(Keys.ESCAPE)
+    page.find("body").send_keys(Keys.ESCAPE)
+    page.find("#sign-out").click()
+    page.wait(lambda: page.is_open("sign-in"), "the form")
+
+
+def test_the_first_load_is_small(gateway):
+    """Over the wire, compressed as nginx does it."""
+    client = Client(gateway)
+    names = set(re.findall(r'(?:href|src)="([^":#]+\.(?:css|js|svg))"',
+                           client.get("/dashboard/").text)) | {""}
+    scripts = [os.path.basename(one) for one in glob.glob(
+        os.path.join(ROOT, "web", "dashboard", "*.js"))]
+    total = 0
+    for name in names | set(scripts):
+        answer = client.session.get(
+            f"{gateway.url}/dashboard/{name}", stream=True,
+            headers={"Accept-Encoding": "gzip"})
+        assert answer.status_code == 200, name
+        total += len(answer.raw.read(decode_content=False))
+    assert total <= 100 * 1024

@@ -47,13 +47,11 @@ const sources = [
 			'new shipment', 'new shipments');
 		showWelcome();
 	} },
-	{ every: LIVE_MS, path: () => now.mode && '/db/events?limit=50', show: (data) => {
-		const events = data.events.filter(
-			(one) => one.mode === null || one.mode === now.mode);
-		say(drawList('events', events, 'No event yet. They come with EasyPost\'s webhooks.',
+	{ every: LIVE_MS, path: ofMode('/db/events?limit=10'), show: (data) => {
+		say(drawList('events', data.events, 'No event yet. They come with EasyPost\'s webhooks.',
 			now.mode),
 			'new event', 'new events');
-		noteEvent(events[0]?.created_at ?? null);
+		noteEvent(data.events[0]?.created_at ?? null);
 	} },
 	{ every: 5 * LIVE_MS, isAttention: true, path: ofMode('/db/shipments?limit=8&late=true'),
 		show: (data) => drawList('late', data.shipments, 'Nothing is late.', now.mode) },
@@ -367,7 +365,11 @@ function prepare() {
 
 async function start(failures = 0) {
 	try {
-		begin(await session.look());
+		const who = await session.look();
+		if (who)
+			begin(who);
+		else
+			askForKey('With a key of the gateway that may read.');
 	} catch (reason) {
 		if (reason.status === 401) {
 			askForKey('With a key of the gateway that may read.');
