@@ -441,7 +441,7 @@ def test_a_day_at_the_page(page, gateway, tmp_path):
     page.wait(lambda: shipment["tracking_code"] in page.text("#list-rows"),
               "the parcel")
     page.find("#list-rows a").click()
-    page.wait(lambda: message in page.text("#shipment"), "its journey")
+    page.wait(lambda: message in (page.text("#shipment-body") or ""), "its journey")
     page.driver.save_screenshot(str(tmp_path / "journey.png"))
     page.find("body").send_keys(Keys.ESCAPE)
     page.find("body").send_keys(Keys.ESCAPE)
