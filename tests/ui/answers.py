@@ -255,7 +255,8 @@ def health(**spool):
             "background": {
                 "figures": {"unmerged": 0, "drift": 0, "compared_at": stamp(
                     now() - datetime.timedelta(minutes=12))},
-                "events": {"last_at": stamp(now()), "failed": 0},
+                "events": {"last_at": stamp(now() - datetime.timedelta(minutes=3)),
+                           "failed": 0},
                 "jobs": {"queued": 0, "failed": 0}},
             "database": {"status": "ok", "latency_ms": 0.412,
                          "server_version": "15.18", "schema_version": 12,

@@ -32,6 +32,15 @@ def test_a_wrong_key_is_told_so(page):
     assert page.driver.switch_to.active_element.get_attribute("id") == "key"
 
 
+def test_too_many_tries_are_told_so(page):
+    page.answer_with([["session", {"status": 401}]])
+    page.open()
+    page.wait(lambda: page.is_open("sign-in"), "the form")
+    page.answer_with([["session", {"status": 429}]])
+    page.fill_key("wb_" + "0" * 32)
+    page.wait(lambda: "Too many tries" in page.text("#sign-in-error"), "the refusal")
+
+
 def test_a_right_key_shows_the_figures_and_is_kept_nowhere(page):
     page.sign_in()
     assert not page.is_open("sign-in")
@@ -137,6 +146,18 @@ def test_an_empty_database_says_what_to_do(page):
     assert "waybill backfill" in page.text("#welcome")
 
 
+def test_health_is_told_in_words(page):
+    health = answers.health(depth=3)
+    health["background"]["events"]["failed"] = 2
+    page.answer_with([["/health", {"data": health}], *browser.answers_of()])
+    page.sign_in()
+    assert "3 waiting" in page.text("#sign-spool")
+    assert "2 failed" in page.text("#sign-sync")
+    assert "12 min ago" in page.text("#sign-refresh")
+    assert "29 of 30 days" in page.text("#sign-complete")
+    assert "2 events could not be applied" in page.text("#health")
+
+
 # --- switches -----------------------------------------------------------------------------
 
 
@@ -149,6 +170,16 @@ def test_the_period_switch(seen, days):
     seen.run("document.getElementById('volume-table').open = true")
     seen.wait(lambda: len(seen.driver.find_elements(
         By.CSS_SELECTOR, "#volume-table tbody tr")) == days, "a row for each day")
+
+
+def test_a_period_that_cannot_be_read_leaves_the_one_before(made):
+    made.answer_with([["/db/analytics/dashboard?days=90", {"status": 503}], *made.rules])
+    made.find("#period input[value='90']").click()
+    made.wait(lambda: "cannot answer" in made.text("#connection-text"), "the error")
+    assert made.has("main.waiting")
+    made.find("#period input[value='30']").click()
+    made.wait(lambda: made.text("#connection-text") == "Live", "the figures")
+    assert not made.has("main.waiting")
 
 
 def test_the_mode_switch_by_keyboard(seen):

@@ -24,7 +24,6 @@ const SAY_MS = 60000; // between two that are said of new rows
 
 const now = {
 	mode: null, // what is shown
-	days: 30,
 	data: null, // the last figures
 	goodAt: null, // when the last answer was good
 	retryAt: null,
@@ -75,7 +74,7 @@ function showFigures(data) {
 	if (JSON.stringify(now.data?.attention) !== JSON.stringify(data.attention))
 		for (const one of sources.filter((each) => each.isAttention))
 			one.isFailed = one.asked !== undefined;
-	Object.assign(now, { data, mode: data.mode, days: data.days });
+	Object.assign(now, { data, mode: data.mode });
 	setMode(data.mode);
 	setCarriers(data.carrier_performance.map((one) => one.carrier));
 	showChoices();
@@ -285,8 +284,8 @@ function showPlace() {
 		return; // it is shown when somebody has signed in
 	const { days, mode, shipment, list } = place();
 	showChoices();
-	if (now.data && (days !== now.days || (mode ?? now.mode) !== now.mode))
-		at('main').classList.add('waiting');
+	at('main').classList.toggle('waiting', now.data !== null && (days !== now.data.days
+		|| (mode ?? now.data.mode) !== now.data.mode));
 	if (mode && mode !== now.mode) {
 		now.mode = mode;
 		setMode(mode);

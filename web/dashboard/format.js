@@ -33,6 +33,8 @@ const fullTimeFormat = new Intl.DateTimeFormat(locales,
 	{ dateStyle: 'medium', timeStyle: 'short' });
 const exactTimeFormat = new Intl.DateTimeFormat(locales,
 	{ dateStyle: 'full', timeStyle: 'long' });
+const localDayFormat = new Intl.DateTimeFormat(locales,
+	{ month: 'short', day: 'numeric' });
 const hourFormat = new Intl.DateTimeFormat(locales,
 	{ hour: 'numeric', minute: '2-digit' });
 const clockFormat = new Intl.DateTimeFormat(locales,
@@ -110,6 +112,13 @@ export const fullDayOfTime = (time) => weekdayFormat.format(new Date(time));
 export const time = (text) => timeFormat.format(new Date(text));
 export const fullTime = (text) => fullTimeFormat.format(new Date(text));
 export const exactTime = (text) => exactTimeFormat.format(new Date(text));
+
+// The same with less room: the time is left out.
+export function shortMoment(text) {
+	const then = new Date(text);
+	return then.toDateString() === new Date().toDateString()
+		? hourFormat.format(then) : localDayFormat.format(then);
+}
 
 // The same to the second.
 export function exactMoment(text) {

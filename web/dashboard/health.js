@@ -28,19 +28,28 @@ function databaseSign(health) {
 		text: `The database answers in ${format.decimal(database.latency_ms ?? 0)} ms.` };
 }
 
+// Events and jobs that could not be applied: [number, words].
+function undone() {
+	const background = known.health?.background;
+	const events = background?.events?.failed ?? 0;
+	const jobs = background?.jobs?.failed ?? 0;
+	const words = [
+		events ? `${format.plural(events, 'event', 'events')} could not be applied.` : '',
+		jobs ? `${format.plural(jobs, 'job', 'jobs')} failed: "waybill jobs list" shows why.` : '',
+	];
+	return [events + jobs, words.filter(Boolean).join(' ')];
+}
+
 function syncSign() {
 	const sign = databaseSign(known.health);
-	const { events, jobs } = known.health?.background ?? {};
-	if (sign.level === 'good' && events?.failed)
-		return { name: 'Sync', level: 'bad', brief: `${format.count(events.failed)} failed`,
-			text: `${format.plural(events.failed, 'event', 'events')} could not be applied.` };
-	if (sign.level === 'good' && jobs?.failed)
-		return { name: 'Sync', level: 'bad', brief: `${format.count(jobs.failed)} failed`,
-			text: `${format.plural(jobs.failed, 'job has', 'jobs have')} failed for good: `
-				+ '"waybill jobs list" shows why.' };
-	if (sign.level === 'good' && known.event)
+	const [failed, words] = undone();
+	const last = known.health?.background?.events?.last_at ?? known.event;
+	if (sign.level === 'good' && failed)
+		return { name: 'Sync', level: 'bad', brief: `${format.count(failed)} failed`,
+			text: words };
+	if (sign.level === 'good' && last)
 		sign.text += ` The newest event came ${format.age(
-			Date.now() - Date.parse(known.event))} ago.`;
+			Date.now() - Date.parse(last))} ago.`;
 	return { name: 'Sync', ...sign };
 }
 
@@ -58,20 +67,23 @@ function spoolSign() {
 	return { name: 'Spool', level: 'good', brief: 'empty', text: 'Nothing waits.' };
 }
 
+// Figures are counted as shipments change; each hour they are compared with a count
+// from the beginning.
 function refreshSign() {
 	const figures = known.health?.background?.figures;
-	const time = figures?.compared_at;
-	if (!time)
+	if (!figures || figures.compared_at === null)
 		return { name: 'Refresh', level: 'none', brief: '–',
-			text: '"waybill refresh" has not compared the figures yet.' };
-	if (figures.drift)
+			text: figures ? 'The figures have not been compared with a new count yet.'
+				: 'The database does not say.' };
+	const since = Date.now() - Date.parse(figures.compared_at);
+	const brief = `${format.age(since)} ago`;
+	if (figures.drift > 0)
 		return { name: 'Refresh', level: 'bad', brief: `${format.count(figures.drift)} repaired`,
-			text: `${format.plural(figures.drift, 'figure was', 'figures were')} not what the `
-				+ 'shipments say, and repaired.' };
-	const since = Date.now() - Date.parse(time);
-	return { name: 'Refresh', level: since > REFRESH_LATE_MS ? 'warn' : 'good',
-		brief: `${format.age(since)} ago`,
-		text: `The figures were last compared with the shipments at ${format.moment(time)}.` };
+			text: `${format.plural(figures.drift, 'sum was', 'sums were')} found wrong and `
+				+ `repaired in the last day; compared ${brief}.` };
+	return { name: 'Refresh', level: since > REFRESH_LATE_MS ? 'warn' : 'good', brief,
+		text: `The figures were compared with a new count at ${
+			format.moment(figures.compared_at)} and were right.` };
 }
 
 function completeSign() {

@@ -22,7 +22,7 @@ export function badge(status) {
 		format.words(status ?? 'unknown'));
 }
 
-function timeCell(time, write = format.moment) {
+function timeCell(time, write = format.shortMoment) {
 	if (!time)
 		return unknown('not known');
 	const element = make('time', '', write(time));

@@ -47,7 +47,7 @@ function onTimeTile(summary, days) {
 	const before = summary.previous?.on_time_rate;
 	return {
 		value: format.rate(summary.on_time_rate, sample),
-		about: [`of ${format.plural(sample, 'delivery', 'deliveries')} with a promised day`,
+		about: [`of ${format.count(sample)} delivered with a promise`,
 			before == null || sample < SAMPLE_SMALL ? null
 				: `${format.change(summary.on_time_rate - before)} points on the ${
 					days} days before`],
@@ -175,13 +175,22 @@ function daysCell(one) {
 		? make('span', 'second of', ` of ${format.count(one.delivery_days_sample)}`) : null];
 }
 
-function moneyCell(costs) {
+// A mean says of how many it is, when these are few and not all that are counted.
+function meanCell(costs, total) {
 	const known = (costs ?? []).filter((one) => one.avg_cost !== null);
 	if (known.length === 0)
 		return unknown(REASONS.cost);
 	return known.map((one) => make('div', '', format.money(one.avg_cost, one.currency),
-		one.cost_sample < SAMPLE_SMALL
+		one.cost_sample < SAMPLE_SMALL && one.cost_sample !== total
 			? make('span', 'second of', ` of ${format.count(one.cost_sample)}`) : null));
+}
+
+function meanDaysCell(one) {
+	if (one.avg_delivery_days === null)
+		return unknown(REASONS.days);
+	const sample = one.delivery_days_sample ?? SAMPLE_SMALL;
+	return [format.decimal(one.avg_delivery_days), sample < SAMPLE_SMALL
+		? make('span', 'of', ` of ${format.count(sample)}`) : null];
 }
 
 function totalCell(costs) {
@@ -194,7 +203,8 @@ const carriers = new Table('Carriers compared', [
 	{ title: 'Carrier', cell: (one) => link(listAddress(
 		{ ...period, carrier: one.carrier }), one.carrier) },
 	{ title: 'Shipments', style: 'number', cell: (one) => format.count(one.total_shipments) },
-	{ title: 'Mean cost', style: 'number', cell: (one) => moneyCell(one.costs) },
+	{ title: 'Mean cost', style: 'number', cell: (one) =>
+		meanCell(one.costs, one.total_shipments) },
 	{ title: 'Total cost', style: 'number total', cell: (one) => totalCell(one.costs) },
 	{ title: 'On time', style: 'number', cell: onTimeCell },
 	{ title: 'Days, median / p90', style: 'number days', cell: daysCell },
@@ -259,9 +269,8 @@ const routes = new Table('Top routes of the last 90 days', [
 		return route;
 	} },
 	{ title: 'Shipments', style: 'number share', cell: shareCell },
-	{ title: 'Mean days', style: 'number', cell: (one) => one.avg_delivery_days === null
-		? unknown(REASONS.days) : format.decimal(one.avg_delivery_days) },
-	{ title: 'Mean cost', style: 'number', cell: (one) => moneyCell(one.costs) },
+	{ title: 'Mean days', style: 'number', cell: meanDaysCell },
+	{ title: 'Mean cost', style: 'number', cell: (one) => meanCell(one.costs, one.shipment_count) },
 ]);
 
 function drawRoutes(data) {
