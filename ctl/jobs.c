@@ -290,12 +290,17 @@ work_queue(struct jobs *jobs)
 static void
 merge_figures(struct jobs *jobs)
 {
-	const struct db_call call = { .function = "admin.merge_figures",
-		.deadline_ms = clock_ms() + RECORD_MS };
+	static const char *const functions[] = { "admin.merge_figures",
+		"admin.make_dashboards" };
 
-	notify_send("WATCHDOG=1");
-	if (db_call(jobs->db, &call, NULL, NULL) != DB_OK)
-		jobs->has_failed = true;
+	for (size_t i = 0; i < 2 && !jobs->has_failed && !is_stopped(); i++) {
+		const struct db_call call = { .function = functions[i],
+			.deadline_ms = clock_ms() + RECORD_MS };
+
+		notify_send("WATCHDOG=1");
+		if (db_call(jobs->db, &call, NULL, NULL) != DB_OK)
+			jobs->has_failed = true;
+	}
 }
 
 static void

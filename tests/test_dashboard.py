@@ -187,7 +187,9 @@ def test_what_is_ready_and_what_is_counted_now_are_the_same(story, reader,
                                                             own_db):
     """7 days are kept ready, 8 are not; before and after a merge."""
     def ready():
-        return own_db.one("select count(*) from shipment_deltas") == 0
+        return own_db.one("select count(*) from shipment_deltas") == 0 and \
+            own_db.one("select count(*) from dashboards where days = 7 "
+                       "and date = (now() at time zone 'UTC')::date") == 2
 
     wait_until(ready, 30, "a merge")
     calm = {days: data_of(reader, days=days) for days in (7, 8)}

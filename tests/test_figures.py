@@ -323,6 +323,49 @@ def test_whatever_changes_the_figures_are_right(own, own_db):
     again.close()
 
 
+@pytest.mark.parametrize("view, key", [
+    ("mv_daily_shipment_analytics", "date, carrier, service"),
+    ("mv_carrier_performance", "carrier, service"),
+    ("mv_top_routes", "from_city, from_state, from_country, to_city, "
+     "to_state, to_country"),
+    ("carrier_performance", "date, carrier, service, mode, currency"),
+    ("carrier_performance", "id"),
+    ("analytics_summaries", "date, period, mode, currency"),
+    ("analytics_summaries", "id"), ("shipment_metrics", "shipment_id")])
+def test_keys_of_the_views(own_db, view, key):
+    """A view has no index that would see to it."""
+    assert own_db.one(f"select count(*) from {view}") > 0
+    assert own_db(f"select {key} from {view} group by {key} "
+                  "having count(*) > 1") == []
+    assert own_db(f"select 1 from {view} where row({key})::text like '%%,,%%'"
+                  f" and row({key}) is null") == []
+
+
+def test_periods_add_up(own_db):
+    """Days, weeks and months are the same shipments, each its own sum."""
+    sums = {row[0]: row[1:] for row in own_db(
+        "select period, sum(total_shipments), sum(total_cost), "
+        "sum(successful_shipments), sum((domestic_vs_international ->> "
+        "'domestic')::bigint) from analytics_summaries group by period")}
+    assert set(sums) == {"daily", "weekly", "monthly"}
+    assert sums["daily"] == sums["weekly"] == sums["monthly"]
+    assert sums["daily"][:2] == own_db(
+        "select count(*), sum(total_cost) from shipments "
+        "where deleted_at is null")[0]
+    assert own_db.one(
+        "select bool_and(extract(isodow from date) = 1) from "
+        "analytics_summaries where period = 'weekly'")
+    assert own_db.one(
+        "select sum(total_shipments) from carrier_performance") == own_db.one(
+        "select count(*) from shipments where deleted_at is null "
+        "and carrier is not null")
+
+
+def test_a_rebuild_leaves_them_right(own, own_db):
+    own.waybill("rebuild")
+    assert_right(own_db)
+
+
 # --- what was broken by hand is found ------------------------------------------------
 
 

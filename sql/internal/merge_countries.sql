@@ -8,6 +8,7 @@ as $$
         sum(d.shipments), sum(d.cost), sum(d.costed)
     from waybill.shipment_deltas d
     where pg_visible_in_snapshot(d.xid, p_taken)
+        and (d.shipments, d.cost, d.costed) <> (0, 0, 0)
     group by 1, 2, 3, 4, 5
     having row(sum(d.shipments), sum(d.cost), sum(d.costed)) <> row(0, 0.0, 0)
     order by 1, 2, 3, 4, 5

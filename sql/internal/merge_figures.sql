@@ -1,6 +1,7 @@
 -- Merges what was noted of changed shipments into the sums: safe to call every
 -- second from anywhere, one does it.  Gives how many notes it took; null: somebody
--- else is at it.  What it costs follows the changes.
+-- else is at it.  What it costs follows the changes.  Answers that were ready are no
+-- longer so until make_dashboards makes them anew.
 create or replace function waybill.merge_figures()
 returns bigint
 language plpgsql
@@ -9,12 +10,11 @@ declare
     v_taken pg_snapshot; -- the transactions whose notes are merged
     v_changed jsonb;
     v_merged bigint;
-    v_is_new_day boolean;
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('waybill.merge', 0)) then
         return null;
     end if;
-    v_is_new_day := waybill.move_routes();
+    perform waybill.move_routes();
     v_taken := pg_current_snapshot();
     perform waybill.merge_days(v_taken);
     perform waybill.merge_countries(v_taken);
@@ -38,13 +38,9 @@ begin
         merged_at = now()
     where v_merged > 0
         or a.horizon > pg_snapshot_xmin(v_taken);
-    if v_merged > 0 or v_is_new_day then
-        perform waybill.make_dashboards(array(
-            select a.mode
-            from waybill.analytics_state a
-            where v_is_new_day
-                or v_changed ? a.mode));
-    end if;
+    update waybill.dashboards d
+    set date = '-infinity'
+    where v_changed ? d.mode;
     return v_merged;
 end
 $$;

@@ -10,6 +10,7 @@ as $$
     from waybill.shipment_deltas d
     join waybill.analytics_state a on a.mode = d.mode
     where pg_visible_in_snapshot(d.xid, p_taken)
+        and (d.shipments, d.cost, d.costed, d.seconds) <> (0, 0, 0, 0)
         and d.date >= a.routes_from
     group by 1, 2, 3, 4, 5, 6, 7, 8
     having row(sum(d.shipments), sum(d.cost), sum(d.costed),

@@ -1,7 +1,7 @@
--- Once a day: takes what is older than 90 days out of the sums of routes.  True
--- when it did; the caller holds the lock of merging.
+-- Once a day: takes what is older than 90 days out of the sums of routes.  The
+-- caller holds the lock of merging.
 create or replace function waybill.move_routes()
-returns boolean
+returns void
 language plpgsql
 as $$
 declare
@@ -10,7 +10,7 @@ begin
     if not exists (
         select from waybill.analytics_state a where a.routes_from < v_from)
     then
-        return false;
+        return;
     end if;
     -- the shipments of these days, less what is not merged yet: one snapshot
     with gone as (
@@ -55,7 +55,6 @@ begin
     update waybill.analytics_state a
     set routes_from = v_from
     where a.routes_from < v_from;
-    return true;
 end
 $$;
 revoke all on function waybill.move_routes() from public;

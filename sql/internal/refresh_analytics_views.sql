@@ -45,9 +45,10 @@ begin
         values (view, v_start, duration_ms, result, v_error, drift);
         return next;
     end loop;
-    -- only under the lock of merging: else an older answer could replace a newer
+    -- what was ready may have been wrong
     perform pg_advisory_xact_lock(hashtextextended('waybill.merge', 0));
-    perform waybill.make_dashboards(array['test', 'production']);
+    update waybill.dashboards d set date = '-infinity';
+    perform waybill.make_dashboards();
 end
 $$;
 revoke all on function waybill.refresh_analytics_views(date) from public;
