@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """`make accept`: what others wrote judges us: two linters the contract, the
-official client for Node.js, curl and Prometheus' own judge of metrics a stack.
+official client for Node.js, curl and Prometheus' own judge of metrics a stack,
+axe the page.
 
 Needs npm, apt and the network, therefore not a part of `make test`.  What
 package.json names is installed into a directory that is gone afterwards; of
@@ -16,9 +17,12 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+sys.path[:0] = [os.path.dirname(HERE),
+                os.path.join(os.path.dirname(HERE), "ui")]
 
-from env.stack import Stack  # noqa: E402: the path comes first
+import answers  # noqa: E402: the path comes first
+import browser  # noqa: E402
+from env.stack import Stack  # noqa: E402
 from contract import SERVED  # noqa: E402
 from helpers import setting  # noqa: E402
 
@@ -88,6 +92,50 @@ def check_contract(modules):
         print(f"ok  the contract, {words[0]}")
 
 
+AXE = """
+const done = arguments[0];
+axe.run(document, { resultTypes: ['violations'] }).then(
+    (found) => done(found.violations.map((one) => `${one.id}: ${one.help}: ${
+        one.nodes.map((node) => node.html).join(' ')}`)),
+    (error) => done([String(error)]));
+"""
+
+
+def check_page(stack, modules, directory):
+    """What axe finds in each state of the page, light and dark, wide and narrow."""
+    with open(os.path.join(modules, "axe-core", "axe.min.js"),
+              encoding="utf-8") as file:
+        axe = file.read()
+    driver = browser.start(os.path.join(directory, "chromium"))
+    driver.set_script_timeout(60)
+    try:
+        def judge(page, state, width, scheme):
+            page.resize(width, 900, scheme)
+            driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
+            found = driver.execute_async_script(AXE)
+            assert found == [], (state, width, scheme, found)
+
+        states = {"sign-in": None, "figures": answers.dashboard(),
+                  "unknown": answers.unknown(),
+                  "two currencies": answers.dashboard(
+                      currencies=("USD", "EUR"))}
+        for state, data in states.items():
+            page = browser.Page(driver, stack.url, stack.key)
+            if data is None:
+                page.open()
+                page.wait(lambda: page.is_open("sign-in"), "the form")
+            else:
+                page.answer_with(browser.answers_of(data))
+                page.sign_in()
+            for width in (390, 1280):
+                for scheme in ("light", "dark"):
+                    judge(page, state, width, scheme)
+            page.close()
+    finally:
+        driver.quit()
+    print("ok  the page, axe")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="waybill-accept-") as directory:
         shutil.copy(os.path.join(HERE, "package.json"), directory)
@@ -107,6 +155,8 @@ def main():
             check_curl(stack, stack.key, "gateway key")
             check_curl(stack, easypost, "EasyPost key")
             check_metrics(stack, fetch_promtool(directory))
+            check_page(stack, os.path.join(directory, "node_modules"),
+                       directory)
     return 0
 
 
