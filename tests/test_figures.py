@@ -108,29 +108,34 @@ def assert_right(db):
     """In one snapshot, whatever happens beside it; the number of shipments."""
     db("begin isolation level repeatable read read only")
     try:
-        start = db("select routes_from from analytics_state limit 1")[0][0]
-        rows = dictionaries(db, "select * from shipments "
-                                "where deleted_at is null")
-        right = Right(rows, start)
-        shown = {(row["date"], row["mode"], row["carrier"], row["service"],
-                  row["currency"], row["days"]):
-                 {name: row[name] for name in COUNTS}
-                 for row in dictionaries(db, "select * from daily_figures")}
-        assert shown == right.days
-        assert {row[:8]: list(row[8:]) for row in db(
-            "select mode, from_city, from_state, from_country, to_city, "
-            "to_state, to_country, currency, sum(shipments), sum(cost), "
-            "sum(costed), sum(delivered), sum(seconds) "
-            "from route_figures group by 1, 2, 3, 4, 5, 6, 7, 8 "
-            "having sum(shipments) <> 0")} == right.routes
-        countries = db(
-            "select date, mode, from_country, to_country, currency, "
-            "sum(shipments), sum(cost) from country_figures "
-            "group by 1, 2, 3, 4, 5 having sum(shipments) <> 0")
-        assert {row[:5]: row[5] for row in countries} == right.countries
-        assert {row[:5]: row[6] for row in countries} == dict(right.spent)
+        return assert_sums(db)
     finally:
         db("rollback")
+
+
+def assert_sums(db):
+    """As the transaction sees it."""
+    start = db("select routes_from from analytics_state limit 1")[0][0]
+    rows = dictionaries(db, "select * from shipments "
+                            "where deleted_at is null")
+    right = Right(rows, start)
+    shown = {(row["date"], row["mode"], row["carrier"], row["service"],
+              row["currency"], row["days"]):
+             {name: row[name] for name in COUNTS}
+             for row in dictionaries(db, "select * from daily_figures")}
+    assert shown == right.days
+    assert {row[:8]: list(row[8:]) for row in db(
+        "select mode, from_city, from_state, from_country, to_city, "
+        "to_state, to_country, currency, sum(shipments), sum(cost), "
+        "sum(costed), sum(delivered), sum(seconds) "
+        "from route_figures group by 1, 2, 3, 4, 5, 6, 7, 8 "
+        "having sum(shipments) <> 0")} == right.routes
+    countries = db(
+        "select date, mode, from_country, to_country, currency, "
+        "sum(shipments), sum(cost) from country_figures "
+        "group by 1, 2, 3, 4, 5 having sum(shipments) <> 0")
+    assert {row[:5]: row[5] for row in countries} == right.countries
+    assert {row[:5]: row[6] for row in countries} == dict(right.spent)
     return len(rows)
 
 
@@ -363,6 +368,46 @@ def test_periods_add_up(own_db):
 
 def test_a_rebuild_leaves_them_right(own, own_db):
     own.waybill("rebuild")
+    assert_right(own_db)
+
+
+def test_what_has_piled_up_is_merged_in_parts(own, own_db):
+    """Transactions that go on meanwhile are left for later, and one that alone is
+    more than a part is taken whole."""
+    others = [Database(own.database_url) for _ in range(3)]
+    for other in others:
+        other("begin")
+        other("insert into shipments (carrier) values ('Slow')")
+    own_db("begin; select pg_advisory_xact_lock("
+           "hashtextextended('waybill.merge', 0))")
+    for number in range(40):
+        others[2]("insert into shipments (carrier, total_cost, currency) "
+                  "select 'Piled', 1, 'USD' from generate_series(1, 3)")
+        with_more = Database(own.database_url)
+        with_more("insert into shipments (carrier, total_cost, currency) "
+                  "select 'Piled', 2, 'EUR' from generate_series(1, %s)",
+                  1 + number % 7)
+        with_more.close()
+    others[0]("commit")
+    left = own_db.one("select count(*) from shipment_deltas")
+    while left > 0:
+        own_db("savepoint a")
+        taken = own_db.one("select first_notes(5)")
+        own_db("select merge_days(%s), merge_countries(%s), "
+               "merge_routes(%s)", taken, taken, taken)
+        own_db("delete from shipment_deltas where "
+               "pg_visible_in_snapshot(xid, %s)", taken)
+        own_db("update analytics_state set horizon = pg_snapshot_xmin(%s)",
+               taken)
+        assert_sums(own_db)
+        now_left = own_db.one("select count(*) from shipment_deltas")
+        assert now_left < left
+        left = now_left
+    own_db("commit")
+    others[1]("rollback")
+    others[2]("commit")
+    for other in others:
+        other.close()
     assert_right(own_db)
 
 

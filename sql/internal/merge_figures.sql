@@ -1,6 +1,7 @@
 -- Merges what was noted of changed shipments into the sums: safe to call every
 -- second from anywhere, one does it.  Gives how many notes it took; null: somebody
--- else is at it.  What it costs follows the changes.  Answers that were ready are no
+-- else is at it.  What it costs follows the changes, and has a bound: what has piled
+-- up is taken in parts.  Answers that were ready are no
 -- longer so until make_dashboards makes them anew.
 create or replace function waybill.merge_figures()
 returns bigint
@@ -15,7 +16,7 @@ begin
         return null;
     end if;
     perform waybill.move_routes();
-    v_taken := pg_current_snapshot();
+    v_taken := waybill.first_notes(200000);
     perform waybill.merge_days(v_taken);
     perform waybill.merge_countries(v_taken);
     perform waybill.merge_routes(v_taken);

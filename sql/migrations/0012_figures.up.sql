@@ -708,7 +708,32 @@ to waybill_reader;
 -- --- what is there already ---------------------------------------------------
 
 lock table waybill.shipments in share mode;
-insert into waybill.shipment_deltas
-select f.*
+insert into waybill.shipment_days
+select f.date, f.mode, f.carrier, f.service, f.currency, f.days,
+    sum(f.shipments), sum(f.purchased), sum(f.delivered), sum(f.in_transit),
+    sum(f.failed), sum(f.cancelled), sum(f.on_time), sum(f.promised),
+    sum(f.cost), sum(f.costed), sum(f.seconds)
 from waybill.shipments s
-cross join lateral waybill.shipment_figures(s) f;
+cross join lateral waybill.shipment_figures(s) f
+group by 1, 2, 3, 4, 5, 6;
+insert into waybill.country_days
+select f.date, f.mode, f.from_country, f.to_country, f.currency,
+    sum(f.shipments), sum(f.cost), sum(f.costed)
+from waybill.shipments s
+cross join lateral waybill.shipment_figures(s) f
+group by 1, 2, 3, 4, 5;
+insert into waybill.recent_routes
+select f.mode, f.from_city, f.from_state, f.from_country, f.to_city,
+    f.to_state, f.to_country, f.currency, sum(f.shipments), sum(f.cost),
+    sum(f.costed), sum(sign(f.days) * f.shipments), sum(f.seconds)
+from waybill.analytics_state a
+join waybill.shipments s
+    on s.created_at >= a.routes_from::timestamp at time zone 'UTC'
+    and s.mode = a.mode
+cross join lateral waybill.shipment_figures(s) f
+group by 1, 2, 3, 4, 5, 6, 7, 8;
+update waybill.analytics_state a
+set changed_at = (
+    select max(s.recorded_at)
+    from waybill.shipments s
+    where s.mode = a.mode);

@@ -1,0 +1,29 @@
+-- The transactions whose notes a merge takes: all that have ended, or the oldest of
+-- them when there are more than `most` notes.
+create or replace function waybill.first_notes(p_most integer)
+returns pg_snapshot
+language plpgsql
+as $$
+declare
+    v_now pg_snapshot := pg_current_snapshot();
+    v_end xid8;
+begin
+    select d.xid into v_end
+    from waybill.shipment_deltas d
+    order by d.xid
+    offset p_most
+    limit 1;
+    if v_end is null then
+        return v_now;
+    end if;
+    -- of one transaction all or nothing is taken, so at least the first
+    if v_end = (select min(d.xid) from waybill.shipment_deltas d) then
+        v_end := (v_end::text::numeric + 1)::text::xid8;
+    end if;
+    return format('%s:%s:%s', least(pg_snapshot_xmin(v_now), v_end), v_end, (
+        select string_agg(x::text, ',' order by x::text::numeric)
+        from pg_snapshot_xip(v_now) x
+        where x < v_end));
+end
+$$;
+revoke all on function waybill.first_notes(integer) from public;
