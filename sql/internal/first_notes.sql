@@ -20,10 +20,10 @@ begin
     if v_end = (select min(d.xid) from waybill.shipment_deltas d) then
         v_end := (v_end::text::numeric + 1)::text::xid8;
     end if;
-    return format('%s:%s:%s', least(pg_snapshot_xmin(v_now), v_end), v_end, (
+    return cast(format('%s:%s:%s', least(pg_snapshot_xmin(v_now), v_end), v_end, (
         select string_agg(x::text, ',' order by x::text::numeric)
         from pg_snapshot_xip(v_now) x
-        where x < v_end));
+        where x < v_end)) as pg_snapshot);
 end
 $$;
 revoke all on function waybill.first_notes(integer) from public;
