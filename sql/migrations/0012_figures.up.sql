@@ -54,7 +54,7 @@ as $$
         case when p.total_cost is null then '' else coalesce(p.currency, '')
         end,
         case when p.delivered_at >= p.purchased_at then greatest(1, ceil(
-            extract(epoch from p.delivered_at - p.purchased_at) / 86400))
+            date_part('epoch', p.delivered_at - p.purchased_at) / 86400))
             else 0 end::integer,
         coalesce(p.from_address ->> 'city', ''),
         coalesce(p.from_address ->> 'state', ''),
@@ -76,7 +76,7 @@ as $$
         coalesce(p.total_cost, 0),
         (p.total_cost is not null)::integer,
         case when p.delivered_at >= p.purchased_at then
-            extract(epoch from p.delivered_at - p.purchased_at)
+            date_part('epoch', p.delivered_at - p.purchased_at)
             else 0 end::bigint
     where p.deleted_at is null
 $$;
@@ -202,7 +202,7 @@ create table waybill.dashboards (
     body json not null,
     constraint dashboards_pkey primary key (mode, days)
 ) with (fillfactor = 50);
-alter table waybill.dashboards alter column body set storage external;
+select waybill.compress_fast('dashboards', 'body');
 
 -- --- what is noted -----------------------------------------------------------
 

@@ -146,9 +146,10 @@ alter table bench.one_group add primary key (n);
 
 def update_of(table, rows):
     return [f"\\set n random(0, {rows} - 1)\n"
-            "update waybill.shipments set status = case status "
-            "when 'in_transit' then 'out_for_delivery' else 'in_transit' end, "
-            "updated_at = now() where id = "
+            "update waybill.shipments set delivered_at = case when delivered_at "
+            "is null then now() end, status = case when delivered_at is null "
+            "then 'delivered' else 'in_transit' end, updated_at = now() "
+            "where id = "
             f"(select t.id from bench.{table} t where t.n = :n);\n"]
 
 

@@ -40,7 +40,7 @@ select n, convert_to(format('{"description":"tracker.updated","mode":"%s",'
     '"previous_attributes":{"status":"in_transit"},"created_at":"%s",'
     '"pending_urls":[],"completed_urls":[],"updated_at":"%s","id":"evt_%s",'
     '"user_id":"user_ce91f36f75a9b8f7b24a0ebe5e43dc4a","status":"pending",'
-    '"object":"Event","result":%s}', mode, at, at, md5('bench' || n),
+    '"object":"Event","result":%s}', mode, at, at, md5('bench' || now() || n),
     json_build_object('id', easypost_id, 'object', 'Tracker', 'mode', mode,
         'tracking_code', tracking_code, 'status', status,
         'status_detail', 'arrived_at_destination',
