@@ -12,7 +12,7 @@ class House:
     """A shipment from and to people whom nobody else has heard of."""
 
     def __init__(self, client, sim, name, city):
-        self.mark = unique("").strip("_").lower()
+        self.mark = unique("q").strip("_").lower()
         self.reference = f"Order {self.mark.capitalize()}"
         self.document = documents.shipment(bought=True,
                                            reference=self.reference)
