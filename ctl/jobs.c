@@ -288,7 +288,7 @@ work_queue(struct jobs *jobs)
 /* Reads add what is not merged, so that one round more or less changes no figure,
  * only what it costs to read it. */
 static void
-merge_figures(struct jobs *jobs)
+keep_figures(struct jobs *jobs)
 {
 	static const char *const functions[] = { "admin.merge_figures",
 		"admin.make_dashboards" };
@@ -313,7 +313,7 @@ work(struct jobs *jobs)
 	if (!activities_bring(jobs->conf->run_dir, jobs->db, is_stopped))
 		jobs->has_failed = true;
 	if (!jobs->has_failed && !is_stopped())
-		merge_figures(jobs);
+		keep_figures(jobs);
 	if (!jobs->has_failed)
 		work_queue(jobs);
 	if (!is_stopped())

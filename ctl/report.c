@@ -25,16 +25,6 @@ struct report {
 	bool is_csv;
 };
 
-/* db_row_function: one line, and before the first the columns' names. */
-static bool
-add_line(void *context, const struct db_row *row)
-{
-	struct buf *out = context;
-
-	return (out->len > 0 || csv_add_names(out, row)) &&
-	    csv_add_row(out, row);
-}
-
 static enum db_status
 print_csv(struct db *db, const struct db_call *call)
 {
@@ -42,7 +32,7 @@ print_csv(struct db *db, const struct db_call *call)
 	enum db_status status;
 
 	buf_init(&out, CSV_BYTES_MAX);
-	status = db_call(db, call, add_line, &out);
+	status = db_call(db, call, csv_add_line, &out);
 	if (status == DB_OK)
 		(void)fwrite(
 		    out.data, 1, out.len, stdout); /* main looks at the end */
@@ -92,6 +82,7 @@ report_run(const struct conf *conf, int count, char **words)
 	struct report report = { .days = "30" };
 	struct db *db;
 	enum db_status status;
+	int code = CTL_OK;
 
 	if (!read_words(&report, count, words))
 		return CTL_USAGE;
@@ -102,16 +93,15 @@ report_run(const struct conf *conf, int count, char **words)
 		db_text(report.mode) };
 	const struct db_call call = {
 		.function =
-		    report.is_csv ? "admin.daily_figures" : "admin.report",
+		    report.is_csv ? "api.daily_figures" : "admin.report",
 		.values = values,
 		.count = 2,
 		.deadline_ms = clock_ms() + LIMIT_MS,
 	};
 
 	status = report.is_csv ? print_csv(db, &call) : table_print(db, &call);
-	count = status == DB_OK
-	    ? CTL_OK
-	    : session_failed(db, "the figures were not read");
+	if (status != DB_OK)
+		code = session_failed(db, "the figures were not read");
 	db_close(db);
-	return count;
+	return code;
 }

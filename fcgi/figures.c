@@ -4,6 +4,7 @@
 #include "fcgi/figures.h"
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
+#include "fcgi/row.h"
 #include "shared/csv.h"
 
 #include <string.h>
@@ -38,15 +39,6 @@ ask(struct request *rq, const char *function,
 	    row, out);
 }
 
-/* db_row_function */
-static bool
-add_json(void *context, const struct db_row *row)
-{
-	const char *json = db_column(row, 0, NULL);
-
-	return json != NULL && buf_add_string(context, json);
-}
-
 static void
 answer_json(struct request *rq, const struct figures *figures,
     const struct parameter_values *taken)
@@ -55,28 +47,11 @@ answer_json(struct request *rq, const struct figures *figures,
 	enum db_status status;
 
 	(void)buf_add_string(out, "{\"status\":\"success\",\"data\":");
-	status = ask(rq, figures->json, taken, add_json, NULL, out);
+	status = ask(rq, figures->json, taken, row_verbatim, NULL, out);
 	if (status == DB_OK && buf_add_byte(out, '}'))
 		response_read(rq, out, NULL, 0);
 	else
 		response_refuse_db(rq, status == DB_OK ? DB_STOPPED : status);
-}
-
-/* db_row_function: an empty answer still says what its columns are. */
-static bool
-add_names(void *context, const struct db_row *row)
-{
-	return csv_add_names(context, row);
-}
-
-/* db_row_function: one line, and before the first the columns' names. */
-static bool
-add_line(void *context, const struct db_row *row)
-{
-	struct buf *out = context;
-
-	return (out->len > 0 || csv_add_names(out, row)) &&
-	    csv_add_row(out, row);
 }
 
 static void
@@ -85,7 +60,7 @@ answer_csv(struct request *rq, const struct figures *figures,
 {
 	struct buf *out = response_buf();
 	enum db_status status =
-	    ask(rq, figures->csv, taken, add_line, add_names, out);
+	    ask(rq, figures->csv, taken, csv_add_line, csv_add_header, out);
 
 	if (status != DB_OK) {
 		response_refuse_db(rq, status);

@@ -286,15 +286,6 @@ health_ready(struct request *rq, const void *unused)
 	response_json(rq, 200, out);
 }
 
-/* db_row_function */
-static bool
-add_background(void *context, const struct db_row *row)
-{
-	const char *json = db_column(row, 0, NULL);
-
-	return json != NULL && buf_add_string(context, json);
-}
-
 /* null when the database does not say. */
 static void
 ask_background(struct buf *out, struct request *rq, const struct report *report)
@@ -305,7 +296,7 @@ ask_background(struct buf *out, struct request *rq, const struct report *report)
 	};
 
 	if (rq->service->db == NULL || report->status != DB_OK ||
-	    db_call(rq->service->db, &call, add_background, out) != DB_OK)
+	    db_call(rq->service->db, &call, row_verbatim, out) != DB_OK)
 		(void)buf_add_string(out, "null");
 }
 

@@ -170,3 +170,11 @@ row_text(const struct db_row *row, const char *name)
 			return db_column(row, i, NULL);
 	return NULL;
 }
+
+bool
+row_verbatim(void *buf, const struct db_row *row)
+{
+	const char *json = db_column(row, 0, NULL);
+
+	return json != NULL && buf_add_string(buf, json);
+}

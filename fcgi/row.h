@@ -18,6 +18,10 @@
 bool row_to_json(struct buf *, const struct db_row *);
 bool row_part_to_json(struct buf *, const struct db_row *, int columns);
 
+/* db_row_function whose context is a buf: appends the first column as it is, which is
+ * JSON; stops when it is null. */
+bool row_verbatim(void *buf, const struct db_row *);
+
 /* Appends a JSON string; bytes that are not UTF-8 become U+FFFD. */
 bool row_string(struct buf *, const char *, size_t bytes);
 

@@ -21,9 +21,7 @@ enum {
 	KEY_LENGTH_MAX = 255,
 };
 
-/* Only this host, only with TLS, every path (RFC 6265bis, 4.1.3.2); half a day,
- * as the database has it. */
-#define COOKIE       "__Host-waybill"
+/* Half a day, as the database has it. */
 #define COOKIE_RULES "; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age="
 #define HALF_A_DAY_S "43200"
 

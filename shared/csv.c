@@ -92,3 +92,18 @@ csv_add_row(struct buf *out, const struct db_row *row)
 	}
 	return buf_add_string(out, "\r\n") && !out->failed;
 }
+
+bool
+csv_add_line(void *buf, const struct db_row *row)
+{
+	struct buf *out = buf;
+
+	return (out->len > 0 || csv_add_names(out, row)) &&
+	    csv_add_row(out, row);
+}
+
+bool
+csv_add_header(void *buf, const struct db_row *row)
+{
+	return csv_add_names(buf, row);
+}

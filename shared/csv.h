@@ -16,4 +16,9 @@ bool csv_add_names(struct buf *, const struct db_row *);
  * and false, null as nothing (an empty text is ""). */
 bool csv_add_row(struct buf *, const struct db_row *);
 
+/* db_row_functions whose context is a buf: a line for each row, before the first
+ * the names; and the names of an answer that has no rows. */
+bool csv_add_line(void *buf, const struct db_row *);
+bool csv_add_header(void *buf, const struct db_row *);
+
 #endif

@@ -16,7 +16,7 @@ begin
         p99_response_time_ms, api_requests_per_second, easypost_requests,
         easypost_errors, easypost_avg_response_time_ms, cache_hit_rate,
         cache_miss_rate, cpu_usage_percent, cpu_cores_used, memory_usage_mb,
-        memory_percent, disk_usage_percent, db_pool_size, active_connections)
+        memory_percent, disk_usage_percent, db_pool_size)
     select now(), p_host, a.requests, a.error_rate, a.mean, a.times[1],
         a.times[2], round(a.requests / 60.0, 3), a.upstream, a.upstream_errors,
         a.upstream_mean, a.hit_rate, 100 - a.hit_rate, m.*
@@ -46,7 +46,7 @@ begin
     cross join json_to_record(p_machine) as m (cpu_usage_percent numeric,
         cpu_cores_used numeric, memory_usage_mb numeric,
         memory_percent numeric, disk_usage_percent numeric,
-        db_pool_size integer, active_connections integer);
+        db_pool_size integer);
 end
 $$;
 revoke all on function admin.record_system_metrics(text, json) from public;

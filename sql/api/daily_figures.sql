@@ -34,4 +34,5 @@ begin
 end
 $$;
 revoke all on function api.daily_figures(integer, text) from public;
-grant execute on function api.daily_figures(integer, text) to waybill_worker;
+grant execute on function api.daily_figures(integer, text)
+to waybill_worker, waybill_jobs;
