@@ -208,9 +208,11 @@ def test_what_is_ready_and_what_is_counted_now_are_the_same(story, reader,
     assert {days: data_of(reader, days=days) for days in (7, 8)} == seen
 
 
-def test_an_unchanged_answer_is_not_sent_again(story, reader):
-    first = reader.get(DASHBOARD)
-    again = reader.get(DASHBOARD, headers={
+@pytest.mark.parametrize("path", [DASHBOARD, "/analytics", "/stats",
+                                  "/carrier-performance"])
+def test_an_unchanged_answer_is_not_sent_again(story, reader, path):
+    first = reader.get(path)
+    again = reader.get(path, headers={
         "If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
 
