@@ -469,7 +469,7 @@ def test_what_is_older_than_90_days_leaves_the_routes(own, own_db):
         begin;
         select pg_advisory_xact_lock(hashtextextended('waybill.merge', 0));
         update analytics_state set routes_from = routes_from - 3;
-        select check_routes();
+        select check_routes(current_date - 93, current_date + 400);
         commit""")
     address = psycopg2.extras.Json({"city": city})
     for days in (89, 90, 91, 92):

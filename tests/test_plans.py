@@ -202,3 +202,26 @@ def test_covering_indexes_hold_all_that_is_asked(seeded, asked, index):
     assert "Index Only Scan" in found and index in found, found
     assert set(re.findall(r"Heap Fetches: (\d+)", found)) == {"0"}, found
     assert "Index Scan" not in found, found
+
+
+def test_what_keeps_the_figures_right_reads_the_days_it_is_about(seeded):
+    """The comparison of 90 days, and the day on which one of them leaves."""
+    scans = ("select seq_scan, idx_scan from pg_stat_xact_user_tables"
+             " where relid = 'waybill.shipments'::regclass")
+    connection = psycopg2.connect(seeded.database_url)
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock("
+                       "hashtextextended('waybill.merge', 0));"
+                       "update waybill.analytics_state"
+                       " set routes_from = routes_from - 30;"
+                       "select waybill.check_routes("
+                       "current_date - 121, current_date)")
+        cursor.execute(scans)
+        before = cursor.fetchone()
+        cursor.execute("select waybill.move_routes(); select drift from"
+                       " waybill.refresh_analytics_views(current_date - 90)")
+        assert cursor.fetchall() == [(0,), (None,), (0,)]
+        cursor.execute(scans)
+        after = cursor.fetchone()
+    connection.close()
+    assert after[0] == before[0] and after[1] > before[1]

@@ -1,5 +1,7 @@
--- As check_days, of the sums by route, which are of all of the last 90 days.
-create or replace function waybill.check_routes()
+-- As check_days, of the sums by route, which are of all of the last 90 days: from
+-- p_first (not after any routes_from) to p_last.  Without both, all shipments
+-- would be read.
+create or replace function waybill.check_routes(p_first date, p_last date)
 returns bigint
 language sql
 as $$
@@ -11,6 +13,8 @@ as $$
         from waybill.analytics_state a
         join waybill.shipments s
             on s.created_at >= a.routes_from::timestamp at time zone 'UTC'
+            and s.created_at >= p_first::timestamp at time zone 'UTC'
+            and s.created_at < (p_last + 1)::timestamp at time zone 'UTC'
             and s.mode = a.mode
         cross join lateral waybill.shipment_figures(s) f
         union all
@@ -39,4 +43,4 @@ as $$
     )
     select count(*) from repaired
 $$;
-revoke all on function waybill.check_routes() from public;
+revoke all on function waybill.check_routes(date, date) from public;

@@ -6,10 +6,10 @@ language plpgsql
 as $$
 declare
     v_from date := (now() at time zone 'UTC')::date - 90;
+    v_first date;
 begin
-    if not exists (
-        select from waybill.analytics_state a where a.routes_from < v_from)
-    then
+    v_first := (select min(a.routes_from) from waybill.analytics_state a);
+    if v_first >= v_from then
         return;
     end if;
     -- the shipments of these days, less what is not merged yet: one snapshot
@@ -20,6 +20,7 @@ begin
         from waybill.analytics_state a
         join waybill.shipments s
             on s.created_at >= a.routes_from::timestamp at time zone 'UTC'
+            and s.created_at >= v_first::timestamp at time zone 'UTC'
             and s.created_at < v_from::timestamp at time zone 'UTC'
             and s.mode = a.mode
         cross join lateral waybill.shipment_figures(s) f

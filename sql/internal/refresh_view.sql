@@ -1,6 +1,7 @@
 -- Compares the sums that a view shows with the shipments, and repairs them.
 -- p_since null: one of the last 90 days, another each hour, then today and
--- yesterday and others as long as there is time; with p_since all are compared.  Gives how many sums were wrong; null: none were compared.
+-- yesterday and others as long as there is time; with p_since all are compared.
+-- Gives how many sums were wrong; null: none were compared.
 create or replace function waybill.refresh_view(p_view text, p_since date)
 returns bigint
 language plpgsql
@@ -17,7 +18,9 @@ begin
         return waybill.check_days(p_since, v_today + 400)
             + waybill.check_countries(p_since, v_today + 400);
     elsif p_since is not null and p_view = 'mv_top_routes' then
-        return waybill.check_routes();
+        return waybill.check_routes((
+            select min(a.routes_from) from waybill.analytics_state a),
+            v_today + 400);
     elsif p_since is not null or p_view <> 'mv_daily_shipment_analytics' then
         -- carriers: the same sums.  Routes: a part could not be told apart
         return null;
