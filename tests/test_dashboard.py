@@ -183,15 +183,17 @@ def test_currencies_are_never_added_up(story, reader):
     assert data_of(reader, "/stats", days=30)["total_cost"]["value"] is None
 
 
+def is_ready(db, days):
+    """Whether the answers of so many days are ready, of both modes."""
+    return db.one("select count(*) from shipment_deltas") == 0 and \
+        db.one("select count(*) from dashboards where days = %s and date = "
+               "(now() at time zone 'UTC')::date", days) == 2
+
+
 def test_what_is_ready_and_what_is_counted_now_are_the_same(story, reader,
                                                             own_db):
     """7 days are kept ready, 8 are not; before and after a merge."""
-    def ready():
-        return own_db.one("select count(*) from shipment_deltas") == 0 and \
-            own_db.one("select count(*) from dashboards where days = 7 "
-                       "and date = (now() at time zone 'UTC')::date") == 2
-
-    wait_until(ready, 30, "a merge")
+    wait_until(lambda: is_ready(own_db, 7), 30, "a merge")
     calm = {days: data_of(reader, days=days) for days in (7, 8)}
     own_db("begin; select pg_advisory_xact_lock("
            "hashtextextended('waybill.merge', 0))")
@@ -204,7 +206,7 @@ def test_what_is_ready_and_what_is_counted_now_are_the_same(story, reader,
             assert seen[days]["as_of"] > calm[days]["as_of"]
     finally:
         own_db("rollback")
-    wait_until(ready, 30, "a merge")
+    wait_until(lambda: is_ready(own_db, 7), 30, "a merge")
     assert {days: data_of(reader, days=days) for days in (7, 8)} == seen
 
 
@@ -228,6 +230,24 @@ def test_late_and_failed_lead_to_their_lists(story, reader):
     assert late["shipments"][0]["to_address"]["city"] == "Late"
     assert attention["failed_count"] == failed["pagination"]["total"] == 1
     assert failed["shipments"][0]["status"] == "failure"
+
+
+def test_a_promise_alone_makes_an_answer_anew(story, reader, own_db):
+    """Who is late is no sum of days: a promise that changes alone changes it, and
+    the answer that was ready is none any more."""
+    client = Client(story, story.key_production)
+    own = client.post("/db/shipments", document={
+        "reference": unique("promise-"), "status": "in_transit"}).json()["data"]
+    wait_until(lambda: is_ready(own_db, 30), 30, "a merge")
+    before = data_of(reader, days=30)["attention"]["late_count"]
+    assert client("PATCH", "/db/shipments/" + own["id"], json={
+        "delivery_date": "2020-01-01T00:00:00Z"}).status_code == 200
+    late = data_of(reader, "/db/shipments", late="true", mode="production")
+    assert late["pagination"]["total"] == before + 1
+    assert data_of(reader, days=30)["attention"]["late_count"] == before + 1
+    wait_until(lambda: is_ready(own_db, 30), 30, "a merge")
+    assert data_of(reader, days=30)["attention"]["late_count"] == before + 1
+    assert client("DELETE", "/db/shipments/" + own["id"]).status_code == 200
 
 
 def test_an_event_is_in_the_next_answer(story, reader):
