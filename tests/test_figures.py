@@ -584,6 +584,24 @@ def test_a_refund_takes_the_postage_back(own_db, costly, status, cost):
     assert_right(own_db)
 
 
+@pytest.mark.parametrize("fees", [[], [fee(*one) for one in FEES]])
+def test_a_refund_back_and_forth_costs_what_it_cost(own_db, costly, fees):
+    """Also of a shipment of which no fee was told."""
+    through, _ = costly
+    bought = through(documents.shipment(bought=True, fees=fees))
+    told = []
+    refund = documents.refund(bought["id"], bought["tracking_code"])
+    for minute, status in enumerate(("submitted", "refunded", "rejected",
+                                     "refunded", "submitted")):
+        through([dict(refund, status=status,
+                      updated_at=documents.at(10 + minute))])
+        told.append(costs(own_db, bought)[0])
+    whole, rest = (Decimal("7.58"), Decimal("1.51")) if fees else (
+        Decimal("6.07"), 0)
+    assert told == [whole, rest, whole, rest, whole]
+    assert_right(own_db)
+
+
 @pytest.mark.parametrize("fees", [
     [], "none", None, [{"amount": "NaN"}], [7], [{"type": {"a": 1}}]])
 def test_odd_fees_break_nothing(own_db, costly, fees):

@@ -10,7 +10,7 @@ declare
 begin
     select s.easypost_id, s.doc_updated_at, s.doc_status, s.doc_tracking_code,
         s.doc_carrier, s.doc_refund_status, s.doc_batch_id, s.doc_batch_status,
-        s.base_cost, s.total_cost, s.fees
+        s.base_cost, s.total_cost, s.fees, s.refund_status
     into v
     from waybill.shipments s
     where s.id = p_id
@@ -27,9 +27,12 @@ begin
         (w.status, w.tracking_code, w.carrier, w.tracker_id,
         w.est_delivery_date, w.signed_by, w.delivered_at,
         w.tracking_details, w.updated_at, w.refund_status,
-        -- of one recorded before fees were kept the sum is all there is
-        waybill.true_cost(case when v.fees is null then v.total_cost
-            else v.base_cost end, v.fees, w.refund_status), w.batch_id,
+        -- of one recorded before fees were kept the sum is all there is,
+        -- until a refund has taken it
+        waybill.true_cost(case when v.fees is null
+            and v.refund_status is distinct from 'refunded'
+            then v.total_cost else v.base_cost end, v.fees,
+            w.refund_status), w.batch_id,
         w.batch_status, now())
     from waybill.shipment_state(p_id, v.easypost_id, v.doc_updated_at,
         v.doc_status, v.doc_tracking_code, v.doc_carrier, v.doc_refund_status,
