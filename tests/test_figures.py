@@ -435,6 +435,61 @@ def test_drift_is_found_and_repaired(own, own_db, damage, view):
     assert not any(refreshed(own_db, "2000-01-01").values())
 
 
+def is_done_or_waits(db, thread, words):
+    return not thread.is_alive() or db.one(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
+        "and query like %s and pid <> pg_backend_pid()", f"%{words}%") > 0
+
+
+def in_background(own, sql, *values):
+    """A thread that asks it, and what it will have been told."""
+    told = []
+
+    def ask():
+        db = Database(own.database_url)
+        told.append(db(sql, *values))
+        db.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    return thread, told
+
+
+def test_a_repair_and_a_merge_do_not_wait_for_each_other(own, own_db):
+    """The sum that is repaired changes meanwhile: of the two none dies."""
+    def deadlocks():
+        own_db("select pg_stat_force_next_flush()")
+        return own_db.one("select deadlocks from pg_stat_database "
+                          "where datname = current_database()")
+
+    carrier, before = unique("Hot")[:20], deadlocks()
+    add = "insert into shipments (carrier) values (%s)"
+    own_db(add, carrier)
+    wait_until(lambda: own_db.one("select count(*) from shipment_days "
+                                  "where carrier = %s", carrier), 30, "a merge")
+    own_db("update shipment_days set cost = cost + 1 where carrier = %s",
+           carrier)
+    holder = Database(own.database_url)
+    holder("begin; lock table refresh_history in share mode")
+    refresh, refreshing = in_background(
+        own, "select view, result, drift from refresh_analytics_views(%s)",
+        "2000-01-01")
+    wait_until(lambda: is_done_or_waits(own_db, refresh, "refresh_analytics"),
+               30, "the repair")
+    own_db(add, carrier)
+    merge, merging = in_background(own, "select merge_figures()")
+    wait_until(lambda: is_done_or_waits(own_db, merge, "merge_figures"), 30,
+               "the merge")
+    holder("rollback")
+    for thread in (refresh, merge):
+        thread.join()
+    holder.close()
+    assert refreshing and merging
+    assert refreshing[0][0] == ("mv_daily_shipment_analytics", "refreshed", 1)
+    assert deadlocks() == before
+    assert_right(own_db)
+
+
 def test_the_operator_is_told_of_drift(own, own_db):
     own_db("update shipment_days set cost = cost + 5 where ctid = (select "
            "ctid from shipment_days where shipments > 0 limit 1)")

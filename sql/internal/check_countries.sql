@@ -22,8 +22,8 @@ as $$
             sum(s.shipments), sum(s.cost), sum(s.costed)
         from said s
         group by 1, 2, 3, 4, 5
-        having row(sum(s.shipments), sum(s.cost), sum(s.costed))
-            <> row(0, 0.0, 0)
+        having case when row(sum(s.shipments), sum(s.cost), sum(s.costed))
+            <> row(0, 0.0, 0) then waybill.hold_merges() end
         order by 1, 2, 3, 4, 5
         on conflict (mode, date, from_country, to_country, currency) do update
         set (shipments, cost, costed) = (k.shipments + excluded.shipments,

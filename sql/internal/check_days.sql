@@ -32,12 +32,13 @@ as $$
             sum(s.sign * s.seconds)
         from said s
         group by 1, 2, 3, 4, 5, 6
-        having array[sum(s.sign * s.shipments), sum(s.sign * s.purchased),
-            sum(s.sign * s.delivered), sum(s.sign * s.in_transit),
-            sum(s.sign * s.failed), sum(s.sign * s.cancelled),
-            sum(s.sign * s.on_time), sum(s.sign * s.promised),
-            sum(s.sign * s.cost), sum(s.sign * s.costed),
-            sum(s.sign * s.seconds)] <> array_fill(0.0, array[11])
+        having case when array[sum(s.sign * s.shipments),
+            sum(s.sign * s.purchased), sum(s.sign * s.delivered),
+            sum(s.sign * s.in_transit), sum(s.sign * s.failed),
+            sum(s.sign * s.cancelled), sum(s.sign * s.on_time),
+            sum(s.sign * s.promised), sum(s.sign * s.cost),
+            sum(s.sign * s.costed), sum(s.sign * s.seconds)]
+            <> array_fill(0.0, array[11]) then waybill.hold_merges() end
         order by 1, 2, 3, 4, 5, 6
         on conflict (mode, date, carrier, service, currency, days) do update
         set (shipments, purchased, delivered, in_transit, failed, cancelled,

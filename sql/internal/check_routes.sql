@@ -30,8 +30,9 @@ as $$
             sum(s.cost), sum(s.costed), sum(s.delivered), sum(s.seconds)
         from said s
         group by 1, 2, 3, 4, 5, 6, 7, 8
-        having row(sum(s.shipments), sum(s.cost), sum(s.costed),
+        having case when row(sum(s.shipments), sum(s.cost), sum(s.costed),
             sum(s.delivered), sum(s.seconds)) <> row(0, 0.0, 0, 0, 0)
+            then waybill.hold_merges() end
         order by 1, 2, 3, 4, 5, 6, 7, 8
         on conflict (mode, from_city, from_state, from_country, to_city,
             to_state, to_country, currency) do update
