@@ -5,14 +5,18 @@ returns pg_snapshot
 language plpgsql
 as $$
 declare
-    v_now pg_snapshot := pg_current_snapshot();
+    v_now pg_snapshot;
     v_end xid8;
 begin
-    select d.xid into v_end
-    from waybill.shipment_deltas d
-    order by d.xid
-    offset p_most
-    limit 1;
+    -- in one look: a transaction that began between two would be behind the first
+    -- and before the end that the second finds, and half of its notes be taken
+    select pg_current_snapshot(), (
+        select d.xid
+        from waybill.shipment_deltas d
+        order by d.xid
+        offset p_most
+        limit 1)
+    into v_now, v_end;
     if v_end is null then
         return v_now;
     end if;
