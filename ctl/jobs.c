@@ -55,7 +55,8 @@ struct jobs {
 	int64_t partitions_at_ms;
 	unsigned rounds;
 	int record_ms;   /* limit of one record; shorter after a late one */
-	bool has_failed; /* in this round */
+	bool has_failed; /* in this round: the rest has no chance */
+	bool has_passed; /* the same: one record has to wait, and only it */
 	bool is_spool_broken; /* said once */
 };
 
@@ -146,10 +147,12 @@ bring(void *context, const struct spool_record *kept, const char **reason)
 		return SPOOL_LATER;
 	notify_send("WATCHDOG=1");
 	verdict = judge(jobs->db, record(jobs, kept));
-	if (verdict == SPOOL_LATER || verdict == SPOOL_PASS)
+	if (verdict == SPOOL_LATER)
 		jobs->has_failed = true;
-	if (verdict == SPOOL_PASS)
+	if (verdict == SPOOL_PASS) {
+		jobs->has_passed = true;
 		jobs->record_ms = PASSED_MS;
+	}
 	if (verdict == SPOOL_BAD) {
 		(void)snprintf(said, sizeof(said), "%s: %s",
 		    db_error(jobs->db)->sqlstate,
@@ -306,7 +309,7 @@ keep_figures(struct jobs *jobs)
 static void
 work(struct jobs *jobs)
 {
-	jobs->has_failed = false;
+	jobs->has_failed = jobs->has_passed = false;
 	if (jobs->db == NULL)
 		return;
 	drain(jobs);
@@ -422,7 +425,8 @@ run(const struct conf *conf, bool is_once)
 		work_until_stopped(&jobs, &stop);
 	if (jobs.db != NULL)
 		db_close(jobs.db);
-	return is_once && jobs.has_failed ? CTL_FAILED : CTL_OK;
+	return is_once && (jobs.has_failed || jobs.has_passed) ? CTL_FAILED
+							       : CTL_OK;
 }
 
 int

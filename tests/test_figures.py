@@ -578,6 +578,28 @@ def test_an_event_counts_with_its_answer(own, own_db):
     assert shown() == [(1, Decimal("5.00"), 1)]
 
 
+def test_a_record_that_has_to_wait_holds_up_no_merge(own, own_db):
+    """Somebody holds the lock that one record of the spool needs, for long."""
+    known = documents.tracker([documents.detail(1, "in_transit", "Moved")])
+    assert deliver(Client(own), documents.event(
+        "tracker.updated", known)).status_code == 200
+    holder = Database(own.database_url)
+    holder("begin; select 1 from trackers where easypost_id = %s for update",
+           known["id"])
+    assert deliver(Client(own), documents.event("tracker.updated", dict(
+        known, status="delivered", updated_at=documents.at(9)))
+    ).status_code == 200
+    own_db("insert into shipments (carrier) values (%s)", unique("Held")[:20])
+    wait_until(lambda: own_db.one("select count(*) from shipment_deltas") == 0,
+               20, "a merge")
+    assert os.listdir(os.path.join(own.spool_dir, "new"))
+    holder("rollback")
+    holder.close()
+    wait_until(lambda: own_db.one("select status from trackers where "
+                                  "easypost_id = %s", known["id"])
+               == "delivered", 30, "the event that had to wait")
+
+
 # --- what it really cost ----------------------------------------------------------------
 
 
