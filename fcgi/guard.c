@@ -360,27 +360,36 @@ admit_easypost_key(struct request *rq, enum guard_scope scope, const char *key)
 	    "gateway key (wb_...) here.");
 }
 
+static bool
+is_get(const struct request *rq)
+{
+	return strcmp(rq->method, "GET") == 0 || rq->is_head;
+}
+
 static enum guard_scope
 needed_scope(const struct request *rq, enum guard_scope scope)
 {
 	if (scope != GUARD_PROXY)
 		return scope;
-	return strcmp(rq->method, "GET") == 0 || rq->is_head ? GUARD_READ
-							     : GUARD_WRITE;
+	return is_get(rq) ? GUARD_READ : GUARD_WRITE;
 }
 
 bool
 guard_admit(struct request *rq, enum guard_scope scope)
 {
 	const char *header;
+	const char *token;
 	char key[KEY_MAX + 1];
 	bool is_admitted;
 
 	if (scope == GUARD_OPEN)
 		return true;
 	header = request_header(rq, "HTTP_AUTHORIZATION");
-	if (header == NULL && scope == GUARD_READ && cookie_token(rq) != NULL)
-		return admit_known(rq, scope, cookie_token(rq));
+	token = header == NULL && scope == GUARD_READ && is_get(rq)
+	    ? cookie_token(rq)
+	    : NULL;
+	if (token != NULL)
+		return admit_known(rq, scope, token);
 	if (header == NULL || *header == '\0')
 		return refuse_401(rq, "AUTHENTICATION.REQUIRED",
 		    "Send a key: Authorization: Bearer KEY, or Basic with the "

@@ -1,9 +1,9 @@
 /*
  * Who may call: gateway keys with scopes, and the configured EasyPost keys.
  *
- * A key comes as Bearer or as the user of Basic; where only reading is needed the
- * cookie of a session (cookie.h) will do.  Gateway keys are looked up by
- * their SHA-256 and remembered for at most a second, so that a revoked key ends
+ * A key comes as Bearer or as the user of Basic; for GET, where only reading is
+ * needed, the cookie of a session (cookie.h) will do.  Gateway keys are looked up
+ * by their SHA-256 and remembered for at most a second, so that a revoked key ends
  * within a second on every worker.  Keys are compared in constant time.
  */
 #ifndef WAYBILL_GUARD_H

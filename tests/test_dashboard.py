@@ -292,6 +292,9 @@ def test_a_session_may_read_and_nothing_else(own, session):
     assert_error(ask("POST", "/db/shipments", json=[]), 401)
     assert_error(ask("GET", "/v2/shipments"), 401)
     assert_error(ask("POST", "/shipments/buy", json={}), 401)
+    # reads, but by a method that other sites' forms have
+    assert_error(ask("POST", "/shipments/batch-track", json={
+        "tracking_codes": ["EZ1000000001"]}), 401)
 
 
 def test_a_session_of_a_mighty_key_only_reads(own):
