@@ -1,5 +1,7 @@
 /*
  * waybill report: the figures of the page, in a terminal or as CSV.
+ *
+ * What must stay true: a table of figures says of what and as of when they are.
  */
 #include "ctl/commands.h"
 #include "ctl/session.h"
@@ -24,6 +26,32 @@ struct report {
 	const char *mode; /* NULL: the one that analytics count */
 	bool is_csv;
 };
+
+/* db_row_function */
+static bool
+print_scope(void *context, const struct db_row *row)
+{
+	const char *as_of = session_text(row, "as_of");
+
+	(void)context; /* there is nothing to remember */
+	(void)printf("%s mode, %s to %s (UTC), %s%s\n",
+	    session_text(row, "mode"), session_text(row, "date_from"),
+	    session_text(row, "date_to"),
+	    *as_of == '\0' ? "nothing recorded yet" : "as of ",
+	    as_of); /* main looks at the end */
+	return true;
+}
+
+static enum db_status
+print_table(struct db *db, const struct db_call *call)
+{
+	struct db_call scope = *call;
+	enum db_status status;
+
+	scope.function = "admin.report_scope";
+	status = db_call(db, &scope, print_scope, NULL);
+	return status == DB_OK ? table_print(db, call) : status;
+}
 
 static enum db_status
 print_csv(struct db *db, const struct db_call *call)
@@ -96,10 +124,11 @@ report_run(const struct conf *conf, int count, char **words)
 		    report.is_csv ? "api.daily_figures" : "admin.report",
 		.values = values,
 		.count = 2,
+		.no_row = report.is_csv ? csv_add_header : NULL,
 		.deadline_ms = clock_ms() + LIMIT_MS,
 	};
 
-	status = report.is_csv ? print_csv(db, &call) : table_print(db, &call);
+	status = report.is_csv ? print_csv(db, &call) : print_table(db, &call);
 	if (status != DB_OK)
 		code = session_failed(db, "the figures were not read");
 	db_close(db);

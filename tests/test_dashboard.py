@@ -413,7 +413,9 @@ def test_the_page_is_served_to_everybody(own):
 
 def test_the_report_tells_the_same(story, reader, own_db):
     data = data_of(reader, days=30)
-    said = story.waybill("report", "--mode", "production").splitlines()
+    told, *said = story.waybill("report").splitlines()
+    assert told == (f"production mode, {data['date_from']} to "
+                    f"{data['date_to']} (UTC), as of {data['as_of']}")
     assert said[0].split()[:3] == ["carrier", "shipments", "delivered"]
     assert [line.split()[0] for line in said[1:-1] if line[0] != " "][0] == \
         data["carrier_performance"][0]["carrier"]
@@ -424,6 +426,13 @@ def test_the_report_tells_the_same(story, reader, own_db):
         story.waybill("report", "--days", "7", "--csv"))))
     assert sum(int(row["shipments"]) for row in rows) == data_of(
         reader, days=7)["summary"]["total_shipments"]
+
+
+def test_the_report_of_nothing(own):
+    """Which mode it is of is told; CSV has its header."""
+    assert own.waybill("report", "--mode", "test").startswith("test mode, ")
+    rows = own.waybill("report", "--mode", "test", "--csv", "--days", "1")
+    assert rows.startswith("date,mode,carrier,") and rows.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [
