@@ -128,6 +128,22 @@ def test_two_currencies_are_two_figures(page):
     assert len(page.driver.find_elements(By.CSS_SELECTOR, "#cost .u-wrap")) == 2
 
 
+def test_a_cost_without_a_currency_is_a_number(page):
+    """EasyPost did not say which: no word of ours stands in for it."""
+    data = answers.dashboard(currencies=("USD", None))
+    page.answer_with(browser.answers_of(data))
+    page.sign_in()
+    page.find("#cost-table summary").click()
+    page.wait(lambda: page.has("#cost-table tbody tr"), "the table")
+    assert "null" not in page.run(
+        "return document.body.innerText + document.getElementById('cost')"
+        ".getAttribute('aria-label')")
+    dollars, other = data["summary"]["costs"]
+    readout = page.text("#cost-readout")
+    assert other["total_cost"] in readout
+    assert f"${float(dollars['total_cost']):,.2f}" in readout
+
+
 def test_a_small_sample_is_told(page):
     data = answers.dashboard()
     data["summary"].update(on_time_rate=92.86, on_time_sample=14)

@@ -31,12 +31,15 @@ function bucketsOf(trends) {
 	return buckets;
 }
 
+// Costs by currency; the one that nobody told is ''.
+const keyOf = (cost) => cost.currency ?? '';
+
 function bucketOf(days) {
 	const total = (name) => days.reduce((sum, one) => sum + (one[name] ?? 0), 0);
 	const amounts = {};
 	for (const one of days.flatMap((each) => each.costs ?? []))
 		if (one.total_cost !== null)
-			(amounts[one.currency] ??= []).push(one.total_cost);
+			(amounts[keyOf(one)] ??= []).push(one.total_cost);
 	return {
 		from: days[0].date, to: days.at(-1).date,
 		count: total('count'), delivered: total('delivered'),
@@ -181,7 +184,7 @@ function volumeReadout(bucket, data) {
 function costReadout(bucket, data) {
 	const costs = bucket ? bucket.costs : Object.fromEntries(
 		data.summary.costs.filter((one) => one.total_cost !== null)
-			.map((one) => [one.currency, one.total_cost]));
+			.map((one) => [keyOf(one), one.total_cost]));
 	const texts = Object.entries(costs).map(
 		([currency, amount]) => format.money(amount, currency));
 	show(at('cost-readout'), [bucket, texts], () => [
@@ -221,8 +224,7 @@ function drawVolume(data, buckets) {
 
 function drawCosts(data, buckets) {
 	const element = at('cost');
-	const currencies = data.summary.costs.map((one) => one.currency)
-		.slice(0, CURRENCIES_MAX);
+	const currencies = data.summary.costs.map(keyOf).slice(0, CURRENCIES_MAX);
 	if (costs.map((one) => one.currency).join() !== currencies.join()) {
 		for (const one of costs) {
 			one.chart.remove();
@@ -241,7 +243,8 @@ function drawCosts(data, buckets) {
 		one.chart.draw(buckets);
 	element.setAttribute('role', 'img');
 	element.setAttribute('aria-label', currencies.length
-		? `Cost over time in ${currencies.join(', ')}. The same is below as a table.`
+		? `Cost over time in ${currencies.map((one) => one || 'an unknown currency')
+			.join(', ')}. The same is below as a table.`
 		: 'Cost over time: no cost is known.');
 	costReadout(null, data);
 }

@@ -277,7 +277,7 @@ function drawRoutes(data) {
 	const list = data.top_routes.slice(0, 10);
 	show(at('routes'), list, () => {
 		if (list.length === 0)
-			return nothing('A route appears here when three shipments took it in 90 days.');
+			return nothing('No shipment has taken a route in the last 90 days.');
 		busiest = Math.max(1, ...list.map((one) => one.shipment_count));
 		routes.show([], (one) => one);
 		routes.isFresh = true;
