@@ -1,5 +1,5 @@
--- The fees of a document, of each its type, amount (a number) and whether it was
--- refunded; null when no fee is told.
+-- The fees of a document, of each its type, amount (a number; below zero: given back;
+-- null: not readable) and whether it was refunded; null when no fee is told.
 create or replace function waybill.fees_json(p_fees jsonb)
 returns jsonb
 language plpgsql
@@ -8,13 +8,17 @@ as $$
 declare
     v_fees jsonb;
     v_fee jsonb;
+    v_amount text;
 begin
     if jsonb_typeof(p_fees) = 'array' then
         for i in 0 .. jsonb_array_length(p_fees) - 1 loop
             v_fee := p_fees -> i;
+            v_amount := v_fee ->> 'amount';
             v_fees := coalesce(v_fees, '[]') || jsonb_build_object(
                 'type', waybill.to_brief(v_fee ->> 'type', 200),
-                'amount', coalesce(waybill.to_number(v_fee ->> 'amount'), 0),
+                'amount', case when left(v_amount, 1) = '-'
+                    then -waybill.to_number(substr(v_amount, 2))
+                    else waybill.to_number(v_amount) end,
                 'refunded', v_fee ->> 'refunded' is not distinct from 'true');
         end loop;
     end if;

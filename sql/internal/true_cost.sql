@@ -1,6 +1,7 @@
 -- What a shipment costs: its fees (of fees_json), less what was refunded; the rate
--- when no fee is told.  A refund that is through takes the postage, even when the
--- document with the fees is older and does not know of it.
+-- when no fee is told; null when one of them is not known, or more is given back than
+-- was taken.  A refund that is through takes the postage, even when the document with
+-- the fees is older and does not know of it.
 create or replace function waybill.true_cost(
     p_rate numeric, p_fees jsonb, p_refund_status text)
 returns numeric
@@ -21,10 +22,10 @@ begin
         if not (v_fee -> 'refunded')::boolean
             and not (v_is_refunded and v_fee ->> 'type' = 'PostageFee')
         then
-            v_cost := v_cost + (v_fee -> 'amount')::numeric;
+            v_cost := v_cost + (v_fee ->> 'amount')::numeric;
         end if;
     end loop;
-    return v_cost;
+    return case when v_cost >= 0 then v_cost end;
 end
 $$;
 revoke all on function waybill.true_cost(numeric, jsonb, text) from public;
