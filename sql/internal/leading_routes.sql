@@ -8,6 +8,7 @@ returns table (from_city text, from_state text, from_country text,
 language plpgsql
 stable
 parallel safe
+rows 30
 as $$
 #variable_conflict use_column
 begin
