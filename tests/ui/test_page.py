@@ -317,6 +317,24 @@ def test_a_shipment_that_does_not_exist_is_told(page):
     assert page.text("#connection-text") == "Live"
 
 
+def test_a_list_that_cannot_be_is_no_lost_connection(seen):
+    """The first day behind the last: it is told in the list, the page goes on."""
+    seen.statuses.add(400)
+    seen.run("location.hash = '#list&date_from=2026-12-01&date_to=2026-01-01'")
+    seen.wait(lambda: "before the end of date_to" in seen.text("#list-rows"),
+              "the reason")
+    before = len(seen.asked("/db/events"))
+    seen.wait(lambda: len(seen.asked("/db/events")) > before + 1, "two more rounds")
+    assert seen.text("#connection-text") == "Live"
+    field = seen.find("#filters input[name='date_to']")
+    seen.run("arguments[0].value = '2027-01-01';"
+             "arguments[0].dispatchEvent(new Event('input', { bubbles: true }))", field)
+    seen.wait(lambda: "No shipment fits" in seen.text("#list-rows"), "the list")
+    seen.run("location.hash = '#shipment=x'")
+    seen.wait(lambda: seen.text("#shipment-title") == "No such shipment", "the answer")
+    assert seen.text("#connection-text") == "Live"
+
+
 @pytest.mark.parametrize("name, wanted", [
     ("shipments", "date_from="), ("delivered", "status=delivered"),
     ("transit", "status=in_transit"), ("late", "late=true"), ("failed", "failed=true")])

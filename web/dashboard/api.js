@@ -143,8 +143,9 @@ export class Loop {
 		try {
 			answer = await ask(path, { headers, signal });
 		} catch (error) {
-			// What does not exist (any more) is told, and is no lost connection.
-			if (error.status === 404 && source.missing) {
+			// What does not exist (any more) or cannot be asked for is told in its
+			// place, and is no lost connection.
+			if ([400, 404].includes(error.status) && source.missing) {
 				Object.assign(source, { asked: path, askedAt, etag: null,
 					isFailed: false });
 				source.missing(error);

@@ -11,7 +11,7 @@ import { choose, go, leave, listAddress, onMove, place } from './place.js';
 import { drawCharts, prepareCharts } from './charts.js';
 import { drawOverview } from './overview.js';
 import { drawHealth, drawLedger, noteEvent } from './health.js';
-import { drawList, drawPage, openPanel, panelPath, preparePanel, setCarriers,
+import { drawList, drawPage, missPage, openPanel, panelPath, preparePanel, setCarriers,
 	setMode } from './lists.js';
 import { drawShipment, missShipment, openShipment, shipmentPath } from './shipment.js';
 
@@ -59,7 +59,7 @@ const sources = [
 		}&date_to=${now.data.date_to}&mode=${now.mode}`,
 	show: (data) => drawList('failed', data.shipments, 'Nothing failed in this period.',
 		now.mode) },
-	{ every: LIVE_MS, path: panelPath, show: drawPage },
+	{ every: LIVE_MS, path: panelPath, show: drawPage, missing: missPage },
 	{ every: LIVE_MS, path: shipmentPath, show: drawShipment, missing: missShipment },
 	{ every: HEALTH_MS, path: () => '/health', show: drawHealth },
 	{ every: LEDGER_MS, path: ofMode('/db/completeness?limit=150'), show: drawLedger },

@@ -191,6 +191,16 @@ export function drawPage(data) {
 	drawPanel();
 }
 
+// A list that cannot be: days in the wrong order, a filter that is too long.
+export function missPage(error) {
+	Object.assign(panel, { first: [], more: [], next: null });
+	rows.show([], (one) => one.id);
+	rows.isFresh = true;
+	setText(at('list-count'), '\u00a0');
+	show(at('list-rows'), ['refused', error.message], () => nothing(error.message));
+	at('list-more').hidden = true;
+}
+
 async function readMore() {
 	const button = at('list-more');
 	const asked = panel.filters;
