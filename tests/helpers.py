@@ -434,6 +434,13 @@ def deliver(client, event, *, secret=None, headers=None):
     return client.post("/webhooks/easypost", data=body, headers=headers)
 
 
+def wait_recorded(stack):
+    """Until all that was answered is in the database: where that is too slow, on a
+    busy machine, records go by the spool."""
+    place = os.path.join(stack.spool_dir, "new")
+    wait_until(lambda: not os.listdir(place), 30, "an empty spool")
+
+
 # --- equal tables -----------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import documents
 from env.stack import Stack
 from fixtures import simulator
 from helpers import (Client, Database, assert_error, deliver, unique,
-                     wait_until)
+                     wait_recorded, wait_until)
 from test_figures import operate
 
 DASHBOARD = "/db/analytics/dashboard"
@@ -45,6 +45,7 @@ def through(own, *shipments):
     path = "/v2/" + unique("dashboard_")
     own.sim_control.canned("POST", path, {"shipments": list(shipments)})
     assert Client(own, own.key_production).post(path).status_code == 200
+    wait_recorded(own)
 
 
 def bought(days=0, price="5.00", carrier="USPS", arrives=None, status=None,

@@ -22,7 +22,8 @@ import documents
 from env.process import ENVIRONMENT
 from env.stack import Stack
 from fixtures import simulator
-from helpers import Client, Database, deliver, unique, wait_until
+from helpers import (Client, Database, deliver, unique, wait_recorded,
+                     wait_until)
 
 CHANGES = int(os.environ.get("TEST_CHANGES", "4000"))
 WORKERS = 6
@@ -622,9 +623,7 @@ def costly(own):
         path = "/v2/" + unique("fees_")
         own.sim_control.canned("POST", path, document)
         assert client.post(path).status_code == 200
-        # where a busy machine's database was too slow
-        wait_until(lambda: not os.listdir(os.path.join(own.spool_dir, "new")),
-                   30, "an empty spool")
+        wait_recorded(own)
         return document
 
     bought = documents.shipment(bought=True, fees=[fee(*one) for one in FEES])
