@@ -367,16 +367,26 @@ static const struct {
 	const char *label; /* NULL: it has none */
 	const char *help;
 } database_gauges[] = {
+	{ "database_connections", NULL,
+	    "Connections to the server, of whomever." },
+	{ "database_connections_limit", NULL,
+	    "Connections that the server allows roles without privileges." },
 	{ "figures_unmerged", NULL,
 	    "Notes of changed shipments that are not merged into sums yet." },
 	{ "jobs", "state",
 	    "Background jobs; those that are done are left out." },
+	{ "jobs_heartbeat_timestamp_seconds", NULL,
+	    "When waybill jobs last wrote of the machine, once a minute; 0: "
+	    "never." },
 	{ "jobs_oldest_seconds", NULL,
 	    "How long the oldest job that is due has waited." },
 	{ "ledger_checked_timestamp_seconds", NULL,
 	    "When a part of the ledger was last checked; 0: never." },
 	{ "ledger_incomplete", "object",
 	    "Days of which not all that EasyPost has is known to be here." },
+	{ "replicas", NULL, "Replicas that are connected to the server." },
+	{ "replication_lag_seconds", NULL,
+	    "How far the last replica is behind; where there is one." },
 	{ "view_drift", "view",
 	    "Sums that were found wrong, and repaired, in a day; must be 0." },
 	{ "view_refresh_duration_seconds", "view",
@@ -467,6 +477,11 @@ add_spool(const struct scene *scene, const struct request *rq)
 	    "Records that wait for the database.", (double)spool.records);
 	add_value(
 	    out, "spool_bytes", "gauge", "Their size.", (double)spool.bytes);
+	add_value(out, "spool_limit_records", "gauge",
+	    "Records that may wait at most.",
+	    (double)rq->service->conf->spool_max_files);
+	add_value(out, "spool_limit_bytes", "gauge", "Their size at most.",
+	    (double)rq->service->conf->spool_max_bytes);
 	add_value(out, "spool_oldest_seconds", "gauge",
 	    "How long the oldest of them has waited; 0: none waits.", oldest_s);
 	add_value(out, "spool_bad_records", "gauge",

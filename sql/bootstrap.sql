@@ -25,6 +25,16 @@ begin
                 null; -- somebody deploys into another database of the cluster
         end;
     end loop;
+    -- For what is told of the server: waybill.sessions() and their like.  Who may
+    -- not grant it (16 and later, no superuser) gets the rest of it.
+    begin
+        if not pg_has_role('waybill_owner', 'pg_read_all_stats', 'member') then
+            grant pg_read_all_stats to waybill_owner;
+        end if;
+    exception
+        when insufficient_privilege or unique_violation then
+            null;
+    end;
     if to_regnamespace('waybill') is null then
         create schema waybill authorization waybill_owner;
     end if;

@@ -146,7 +146,9 @@ def test_the_families(stack, client):
         webhook_events_total database_up jobs jobs_oldest_seconds
         ledger_checked_timestamp_seconds ledger_incomplete
         webhook_failed spool_records spool_bytes spool_oldest_seconds
-        spool_bad_records
+        spool_bad_records spool_limit_records spool_limit_bytes
+        database_connections database_connections_limit replicas
+        jobs_heartbeat_timestamp_seconds
         sync_queue_depth sync_lag_seconds figures_unmerged view_drift
         view_refresh_duration_seconds
         view_refreshed_timestamp_seconds""".split()} - (
@@ -305,9 +307,28 @@ def test_what_the_database_knows(stack, db):
         assert all(abs(value - time.time()) < 60 for value in views.values())
         assert metrics.value("webhook_failed") == db.one(
             "select count(*) from webhook_events where state = 'failed'")
+        assert metrics.value("database_connections") >= 1
+        assert metrics.value("database_connections_limit") == db.one(
+            "select current_setting('max_connections')::integer - "
+            "current_setting('superuser_reserved_connections')::integer")
+        assert metrics.value("replicas") == 0
+        assert not metrics.of("replication_lag_seconds")
+        assert metrics.value("spool_limit_bytes") == 1073741824
+        assert metrics.value("spool_limit_records") == 100000
     finally:
         db("commit")
         db("delete from jobs where kind = 'test'")
+
+
+def test_the_heartbeat_of_the_jobs(stack, db):
+    """The newest row of the machine: from `waybill jobs`, once a minute."""
+    db("insert into system_metrics (timestamp, host) values "
+       "(now() + interval '1 hour', 'test')")
+    try:
+        assert abs(scrape(stack).value("jobs_heartbeat_timestamp_seconds")
+                   - time.time() - 3600) < 60
+    finally:
+        db("delete from system_metrics where host = 'test'")
 
 
 # --- what breaks ---------------------------------------------------------------------

@@ -55,8 +55,8 @@ begin atomic
                 ('view_drift', coalesce(h.drift, 0)))
             as m (metric, value)
         union all
-        select 'figures_unmerged', null, count(d.xid)
-        from waybill.shipment_deltas d)
+        select s.metric, null, s.value
+        from waybill.server_samples() s)
     select f.metric, f.label, round(f.value, 6)
     from found f
     order by f.metric, f.label;
