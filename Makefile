@@ -250,6 +250,9 @@ install: all
 	for file in $(PAGE); do \
 		install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/waybill/$$file || exit 1; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/share/waybill/monitoring
+	install -m 644 $(wildcard monitoring/*) \
+		$(DESTDIR)$(PREFIX)/share/waybill/monitoring/
 	# What somebody may have changed is not overwritten.
 	test -e $(DESTDIR)$(SYSCONFDIR)/waybill/waybill.conf || \
 		sed 's,^#WAYBILL_SQL_DIR=/usr/share,WAYBILL_SQL_DIR=$(PREFIX)/share,' \

@@ -1,16 +1,22 @@
-"""What monitoring stands on: the views of the server's own state."""
+"""What monitoring stands on: the views of the server's own state, and the names
+that rules and dashboard ask for.  Whether alerts fire tells promtool: `make accept`.
+"""
 
 import concurrent.futures
 import os
 import shutil
 import subprocess
+import tempfile
 
 import psycopg2
 import pytest
 
+import documents
+import monitored
 from env.postgres import OPERATOR, Postgres
-from env.process import ENVIRONMENT, run
-from helpers import Database, unique, wait_until
+from env.process import ENVIRONMENT, Process, run
+from helpers import ROOT, Database, deliver, unique, wait_until
+from test_metrics import scrape
 
 VIEWS = {
     "slow_statements": "role query calls mean_ms max_ms total_ms "
@@ -321,3 +327,72 @@ def test_a_replica_is_told_of_at_both_ends(counting):
     finally:
         remove(replica)
     wait_until(lambda: samples(counting)["replicas"] == 0, 10, "its end")
+
+
+# --- the names that rules and dashboard ask for --------------------------------------------
+
+
+@pytest.fixture
+def follower(stack):
+    """Somebody who reads the log of changes, as a replica does."""
+    server = stack.postgres
+    folder = tempfile.mkdtemp(prefix="waybill-wal-", dir="/tmp")
+    os.chmod(folder, 0o777)
+    one = Process("pg_receivewal", [
+        f"{server.programs}/pg_receivewal", "-D", folder, "--no-sync",
+        "-d", server.admin_url()], log=stack.log("receivewal"),
+        directory="/", user=server.user).start()
+    yield one
+    one.stop()
+    shutil.rmtree(folder)
+
+
+def test_every_name_is_exported(stack, client, nobody, follower):
+    """One scrape of a stack that has all of it: a name or a label that changes
+    would otherwise be an alert that never comes."""
+    client.get("/v2/addresses/adr_1")
+    deliver(nobody, documents.event("batch.updated", documents.batch()))
+    stack.waybill("refresh")
+    metrics = wait_until(
+        lambda: (lambda one: one.value("replicas") and one.sum(
+            "webhook_events_total") and one)(scrape(stack)),
+        10, "a replica and an event")
+    exported = {}
+    for (name, labels), _ in metrics.samples.items():
+        exported.setdefault(name, set()).update(name for name, _ in labels)
+    asked = list(monitored.used())
+    assert len(asked) > 80
+    for where, name, labels in asked:
+        assert name in exported, (where, name)
+        # The first two are Prometheus' own.
+        assert labels <= exported[name] | {"job", "instance"}, (where, name)
+
+
+def test_alerts_say_what_people_need():
+    found = [rule for rule in monitored.rules() if "alert" in rule]
+    assert len({rule["alert"] for rule in found}) == len(found) > 35
+    for rule in found:
+        assert set(rule["annotations"]) == {"summary", "description",
+                                            "command"}, rule["alert"]
+        assert rule["labels"]["severity"] in ("critical", "warning")
+    with open(ROOT + "/docs/monitoring.md", encoding="utf-8") as file:
+        text = file.read()
+    assert [rule["alert"] for rule in found
+            if f"`{rule['alert']}`" not in text] == []
+
+
+def test_the_dashboard_is_one():
+    """Of parts that every Grafana has, each in a place of its own."""
+    panels = monitored.panels()
+    assert len({panel["id"] for panel in panels}) == len(panels) > 40
+    taken = set()
+    for panel in panels:
+        assert panel["type"] in ("row", "timeseries", "stat", "table")
+        place = panel["gridPos"]
+        cells = {(x, y)
+                 for x in range(place["x"], place["x"] + place["w"])
+                 for y in range(place["y"], place["y"] + place["h"])}
+        assert not cells & taken and max(x for x, _ in cells) < 24, panel
+        taken |= cells
+        for target in panel.get("targets", []):
+            assert target["datasource"]["uid"] == "${datasource}"
