@@ -108,7 +108,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
-# Linters of the contract, promtool, and the official client for Node.js; needs
+# Linters of the contract, Prometheus, and the official client for Node.js; needs
 # npm, apt and the network.
 accept: packages
 	@$(MAKE) --no-print-directory -j$(JOBS) all

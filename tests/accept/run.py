@@ -1,14 +1,11 @@
 #!/usr/bin/python3
 """`make accept`: what others wrote judges us: two linters the contract, the
-official client for Node.js, curl and Prometheus' own judge of metrics a stack,
-axe the page.
+official client for Node.js, curl and Prometheus a stack, axe the page.
 
 Needs npm, apt and the network, therefore not a part of `make test`.  What
-package.json names is installed into a directory that is gone afterwards; of
-Debian's package prometheus one program is wanted, and none of its services.
+package.json names is installed into a directory that is gone afterwards.
 """
 
-import glob
 import json
 import os
 import shutil
@@ -22,6 +19,7 @@ sys.path[:0] = [os.path.dirname(HERE),
 
 import answers  # noqa: E402: the path comes first
 import browser  # noqa: E402
+import prometheus  # noqa: E402
 from env.stack import Stack  # noqa: E402
 from contract import SERVED  # noqa: E402
 from helpers import setting  # noqa: E402
@@ -57,18 +55,6 @@ def check_curl(stack, key, name):
         assert status == 404, (status, body)
         assert json.loads(body)["error"]["code"] == "NOT_FOUND"
         print(f"ok  curl, {kind}, {name}")
-
-
-def fetch_promtool(directory):
-    """Its path: the one of this machine, or out of the package."""
-    found = shutil.which("promtool")
-    if found:
-        return found
-    subprocess.run(["apt-get", "download", "-q", "prometheus"], check=True,
-                   cwd=directory, stdout=subprocess.DEVNULL)
-    [package] = glob.glob(os.path.join(directory, "prometheus_*.deb"))
-    subprocess.run(["dpkg-deb", "--extract", package, directory], check=True)
-    return os.path.join(directory, "usr", "bin", "promtool")
 
 
 def check_metrics(stack, promtool):
@@ -154,7 +140,7 @@ def main():
                 return done.returncode
             check_curl(stack, stack.key, "gateway key")
             check_curl(stack, easypost, "EasyPost key")
-            check_metrics(stack, fetch_promtool(directory))
+            check_metrics(stack, prometheus.check(stack, directory))
             check_page(stack, os.path.join(directory, "node_modules"),
                        directory)
     return 0
