@@ -1,7 +1,8 @@
 -- What pg_stat_statements counted in this database; no row where it is not
 -- installed or not loaded.  With the owner's rights, therefore without what such a
--- reader must not see: of statements whose values PostgreSQL does not replace by
--- $1 (alter role ... password '...') only the first word.
+-- reader must not see: no comment before a statement, and of statements whose
+-- values PostgreSQL does not replace by $1 (alter role ... password '...') only
+-- the first word.
 create or replace function waybill.statements()
 returns table (role text, query text, calls bigint, total_ms double precision,
     max_ms double precision, row_count bigint, blocks_hit bigint,
@@ -30,10 +31,10 @@ begin
     into v_counted;
     return query
         select r.rolname::text,
-            case when s.query
-                ~* '^\s*(select|insert|update|delete|merge|with|values)\M'
-                then s.query
-                else concat(substring(s.query, '^\s*(\w+)'), ' ...') end,
+            case when t.query
+                ~* '^(select|insert|update|delete|merge|with|values)\M'
+                then t.query
+                else concat(substring(t.query, '^\w+'), ' ...') end,
             s.calls, s.total_exec_time, s.max_exec_time, s.rows,
             s.shared_blks_hit, s.shared_blks_read,
             s.temp_blks_read + s.temp_blks_written, s.wal_bytes
@@ -43,6 +44,8 @@ begin
             shared_blks_hit bigint, shared_blks_read bigint,
             temp_blks_read bigint, temp_blks_written bigint,
             wal_bytes numeric)
+        cross join lateral (
+            select regexp_replace(s.query, '^(\s|--[^\n]*\n)+', '')) t (query)
         left join pg_roles r on r.oid = s.userid;
 exception
     when object_not_in_prerequisite_state then
