@@ -159,7 +159,7 @@ def test_its_codes_are_those_of_the_program():
     for name in glob.glob(f"{ROOT}/fcgi/*.c"):
         with open(name, encoding="utf-8") as file:
             text += file.read()
-    with open(f"{ROOT}/nginx/waybill-http.conf", encoding="utf-8") as file:
+    with open(f"{ROOT}/nginx/waybill-http.conf.in", encoding="utf-8") as file:
         text += re.sub(r"(/\.e/\d+ +)([A-Z_.]+);", r'\1"\2"', file.read())
     known = set(re.findall(r'"([A-Z][A-Z_]*(?:\.[A-Z_]+)+)"', text))
     described = set(STORY.errors)

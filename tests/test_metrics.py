@@ -106,12 +106,16 @@ def test_other_verbs_and_parameters(client):
 
 
 def test_only_this_machine_may_ask():
-    with open(ROOT + "/nginx/waybill.conf.in", encoding="utf-8") as file:
-        block = re.search(r"location = /metrics \{(.*?)\n    \}", file.read(),
+    with open(ROOT + "/nginx/waybill.in", encoding="utf-8") as file:
+        block = re.search(r"geo \$waybill_may_scrape \{(.*?)\}", file.read(),
                           re.S)[1]
-    rules = re.findall(r"(allow|deny) (\S+);", block)
-    assert rules == [("allow", "127.0.0.1"), ("allow", "::1"),
-                     ("deny", "all")]
+    assert re.findall(r"(\S+) +(\d);", block) == [
+        ("default", "0"), ("127.0.0.1", "1"), ("::1", "1")]
+    with open(ROOT + "/nginx/waybill-server.conf.in",
+              encoding="utf-8") as file:
+        block = re.search(r"location = /metrics \{(.*?)\n\}", file.read(),
+                          re.S)[1]
+    assert "if ($waybill_may_scrape = 0) { return 403; }" in block
     assert "fastcgi_cache" not in block
 
 

@@ -186,12 +186,14 @@ def test_limits_of_the_server(directives):
     assert values(block, "ssl_protocols") == [["TLSv1.2", "TLSv1.3"]]
 
 
-def test_only_the_words_between_at_signs_differ(stack):
+@pytest.mark.parametrize(
+    "name", ["waybill", "waybill-http.conf", "waybill-server.conf"])
+def test_only_the_words_between_at_signs_differ(stack, name):
     """What is tested is what is shipped."""
-    with open(os.path.join(ROOT, "nginx", "waybill.conf.in"),
+    with open(os.path.join(ROOT, "nginx", name + ".in"),
               encoding="utf-8") as file:
         shipped = file.read().splitlines()
-    with open(os.path.join(os.path.dirname(stack.nginx.conf), "waybill.conf"),
+    with open(os.path.join(os.path.dirname(stack.nginx.conf), name),
               encoding="utf-8") as file:
         running = file.read().splitlines()
     shipped = [line for line in shipped if "@LISTEN6@" not in line]
@@ -244,7 +246,7 @@ def test_refusals_of_nginx_are_json(stack, status, sent):
 
 def test_too_many_headers(stack):
     if "max_headers" not in open(os.path.join(os.path.dirname(
-            stack.nginx.conf), "waybill.conf"), encoding="utf-8").read():
+            stack.nginx.conf), "waybill-server.conf"), encoding="utf-8").read():
         pytest.skip("an nginx without max_headers")
     many = b"".join(b"X-%d: x\r\n" % number for number in range(70))
     assert_error(send_bytes(stack, HEAD + many + b"\r\n"), 400,

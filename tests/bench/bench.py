@@ -357,11 +357,11 @@ def pss_kb(pid):
 
 def add_return(stack):
     """A location that nginx answers by itself, for this run only."""
-    path = pathlib.Path(stack.nginx.directory, "waybill.conf")
+    path = pathlib.Path(stack.nginx.directory, "waybill-server.conf")
     path.write_text(path.read_text().replace(
-        "    location / {\n",
-        f"    location = {RETURN} {{\n        return 200 'ok';\n    }}\n"
-        "    location / {\n", 1))
+        "location / {\n",
+        f"location = {RETURN} {{\n    return 200 'ok';\n}}\n"
+        "location / {\n", 1))
     stack.nginx.reload()
     wait_until(lambda: stack.request("GET", RETURN).status == 200, 10)
 

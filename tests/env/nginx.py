@@ -15,6 +15,7 @@ SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
 # The same for every build: no program is in it.
 WEB = os.path.join(os.path.dirname(SHIPPED), "build", "web")
 ADDRESS = "127.0.0.1"
+FILLED = ("nginx.conf", "waybill", "waybill-http.conf", "waybill-server.conf")
 
 
 def program():
@@ -69,7 +70,6 @@ class Nginx:
             "LOG_DIR": self.log_dir,
             "TEMP_DIR": os.path.join(self.directory, "temp"),
             "NGINX_DIR": self.directory,
-            "SNIPPET_DIR": self.directory,
             "WEB_DIR": WEB,
             "LISTEN": f"{ADDRESS}:{self.port}",
             "LISTEN6": None,
@@ -77,16 +77,15 @@ class Nginx:
             "CERTIFICATE": self.ca,
             "KEY": self.key,
         }
-        for name in ("nginx.conf", "waybill.conf"):
+        for name in FILLED:
             with open(os.path.join(SHIPPED, name + ".in"),
                       encoding="utf-8") as file:
                 text = fill(file.read(), values)
             with open(os.path.join(self.directory, name), "w",
                       encoding="utf-8") as file:
                 file.write(without_unknown(text))
-        for name in ("waybill-http.conf", "waybill-fastcgi.conf"):
-            shutil.copyfile(os.path.join(SHIPPED, name),
-                            os.path.join(self.directory, name))
+        shutil.copyfile(os.path.join(SHIPPED, "waybill-fastcgi.conf"),
+                        os.path.join(self.directory, "waybill-fastcgi.conf"))
 
     def start(self):
         self.process = Process(
