@@ -1,5 +1,6 @@
-# Waybill.  make run: try it.  make test: prove it.  The rest is for those who
-# work on it: check, unit, test-asan, accept, bench, install, clean.
+# Waybill.  make run: try it.  make test: prove it.  make deb: the package.  The
+# rest is for those who work on it: check, unit, test-asan, accept, bench, man,
+# install, clean.
 
 BUILD = build
 CC = gcc
@@ -17,7 +18,8 @@ SANITIZE =
 PQ_INCLUDE := $(shell pg_config --includedir 2>/dev/null)
 CPPFLAGS = -I. -isystem $(PQ_INCLUDE) \
 	-D_GNU_SOURCE -DWAYBILL_VERSION='"$(VERSION)"'
-CFLAGS = -std=c11 -O2 -g -fPIE $(WARNINGS) $(HARDENING) $(SANITIZE)
+# The same bytes wherever it is built.
+CFLAGS = -std=c11 -O2 -g -ffile-prefix-map=$(CURDIR)=. -fPIE $(WARNINGS) $(HARDENING) $(SANITIZE)
 LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code \
 	-Wl,--as-needed $(SANITIZE)
 
@@ -129,7 +131,8 @@ packages:
 STAMPS = $(BUILD)/check
 FORMATTED = $(wildcard shared/*.[ch] fcgi/*.[ch] ctl/*.[ch] tests/unit/*.[ch] \
 	tests/fuzz/*.[ch])
-SHELL_FILES = $(wildcard tests/*.sh tests/*/*.sh) .ci/run
+SHELL_FILES = $(wildcard tests/*.sh tests/*/*.sh) .ci/run ctl/completion.bash \
+	debian/preinst debian/postinst debian/postrm
 UNITS = $(wildcard systemd/*.service systemd/*.socket systemd/*.timer)
 
 check: packages
@@ -196,8 +199,7 @@ EXPOSURE_MAX = 13
 $(STAMPS)/units: $(UNITS) $(wildcard systemd/*/*) \
 		$(BUILD)/waybill-fcgi $(BUILD)/waybill
 	@rm -rf $@.d && mkdir -p $@.d && cp -r systemd/. $@.d
-	@sed -i 's,^ExecStart=/usr/bin/,ExecStart=$(CURDIR)/$(BUILD)/,' \
-		$@.d/*.service
+	@sed -i 's,/usr/bin/waybill,$(CURDIR)/$(BUILD)/waybill,g' $@.d/*.service
 	@echo units
 	@cd $@.d && systemd-analyze verify ./*.service ./*.socket ./*.timer
 	@cd $@.d && for unit in ./*.service; do \
@@ -213,65 +215,99 @@ $(STAMPS)/nginx: $(wildcard nginx/*) tests/env/nginx.py
 	@touch $@
 
 # --- install ------------------------------------------------------------------
+# For packagers: debian/rules calls it, with DESTDIR.
 
 DESTDIR =
 PREFIX = /usr/local
 SYSCONFDIR = /etc
-SERVER_NAME = _
-CERTIFICATE = /etc/ssl/certs/ssl-cert-snakeoil.pem
-KEY = /etc/ssl/private/ssl-cert-snakeoil.key
-NGINX = $(DESTDIR)$(SYSCONFDIR)/nginx
+UNITDIR = $(PREFIX)/lib/systemd/system
+STRIP = -s
+SHARE = $(PREFIX)/share
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/waybill \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/waybill-.service.d \
-		$(DESTDIR)$(PREFIX)/lib/sysusers.d \
-		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
-		$(DESTDIR)$(SYSCONFDIR)/waybill \
-		$(NGINX)/conf.d $(NGINX)/snippets $(NGINX)/sites-available
-	install -s $(BUILD)/waybill $(BUILD)/waybill-fcgi $(DESTDIR)$(PREFIX)/bin
+MAN = $(patsubst man/%.scd,build/man/%,$(wildcard man/*.scd))
+
+man: $(MAN)
+
+build/man/%: man/%.scd
+	@mkdir -p $(@D)
+	@echo build $@
+	@scdoc <$< >$@
+
+# The words between @ signs, as an installed system has them.
+SITE = sed -e 's,@LISTEN@,443,' -e 's,@LISTEN6@,[::]:443,' \
+	-e 's,@SERVER_NAME@,ship.example.com,' \
+	-e 's,@CERTIFICATE@,/etc/ssl/certs/ssl-cert-snakeoil.pem,' \
+	-e 's,@KEY@,/etc/ssl/private/ssl-cert-snakeoil.key,' \
+	-e 's,@NGINX_DIR@,$(SHARE)/waybill/nginx,' \
+	-e 's,@WEB_DIR@,$(SHARE)/waybill/web,' \
+	-e 's,@RUN_DIR@,/run/waybill,' -e 's,@LOG_DIR@,/var/log/nginx,'
+# The program's own default needs not be said.
+SQL_DIR_LINE = $(if $(filter-out /usr,$(PREFIX)),WAYBILL_SQL_DIR=$(SHARE),&)
+
+install: all man
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR)/waybill-.service.d \
+		$(DESTDIR)$(SHARE)/waybill/nginx
+	install $(STRIP) $(BUILD)/waybill $(BUILD)/waybill-fcgi $(DESTDIR)$(PREFIX)/bin
 	# The files of the version before would be loaded with those of this one.
-	rm -rf $(DESTDIR)$(PREFIX)/share/waybill/sql
-	cp -R sql $(DESTDIR)$(PREFIX)/share/waybill/
-	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/share/waybill/sql
+	rm -rf $(DESTDIR)$(SHARE)/waybill/sql
+	cp -R sql $(DESTDIR)$(SHARE)/waybill/
+	chmod -R u=rwX,go=rX $(DESTDIR)$(SHARE)/waybill/sql
 	for unit in $(UNITS) systemd/waybill-.service.d/00-sandbox.conf; do \
-		sed 's,^ExecStart=/usr/bin/,ExecStart=$(PREFIX)/bin/,' $$unit \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit#systemd/} || exit 1; \
-		chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit#systemd/}; \
+		sed 's,/usr/bin/waybill,$(PREFIX)/bin/waybill,g' $$unit \
+		>$(DESTDIR)$(UNITDIR)/$${unit#systemd/} || exit 1; \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$${unit#systemd/} || exit 1; \
 	done
-	install -m 644 systemd/sysusers.d/waybill.conf \
-		$(DESTDIR)$(PREFIX)/lib/sysusers.d/
-	install -m 644 systemd/tmpfiles.d/waybill.conf \
-		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/
-	install -d $(DESTDIR)$(PREFIX)/share/waybill/web/docs
-	install -m 644 build/web/openapi.json $(DESTDIR)$(PREFIX)/share/waybill/web/
-	install -m 644 $(wildcard web/docs/*) \
-		$(DESTDIR)$(PREFIX)/share/waybill/web/docs/
-	for file in $(PAGE); do \
-		install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/waybill/$$file || exit 1; \
+	install -D -m 644 systemd/sysusers.d/waybill.conf \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/waybill.conf
+	install -D -m 644 systemd/tmpfiles.d/waybill.conf \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/waybill.conf
+	for file in $(WEB); do \
+		install -D -m 644 $$file \
+		$(DESTDIR)$(SHARE)/waybill/$${file#build/} || exit 1; \
 	done
-	install -d $(DESTDIR)$(PREFIX)/share/waybill/monitoring
+	for file in http server; do \
+		$(SITE) nginx/waybill-$$file.conf.in \
+		>$(DESTDIR)$(SHARE)/waybill/nginx/waybill-$$file.conf || exit 1; \
+	done
+	install -m 644 nginx/waybill-fastcgi.conf $(DESTDIR)$(SHARE)/waybill/nginx/
+	for page in $(MAN); do \
+		install -D -m 644 $$page \
+		$(DESTDIR)$(SHARE)/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	install -D -m 644 ctl/completion.bash \
+		$(DESTDIR)$(SHARE)/bash-completion/completions/waybill
+	install -d $(DESTDIR)$(SHARE)/waybill/monitoring
 	install -m 644 $(wildcard monitoring/*) \
-		$(DESTDIR)$(PREFIX)/share/waybill/monitoring/
+		$(DESTDIR)$(SHARE)/waybill/monitoring/
 	# What somebody may have changed is not overwritten.
+	install -d $(DESTDIR)$(SYSCONFDIR)/waybill \
+		$(DESTDIR)$(SYSCONFDIR)/nginx/sites-available
 	test -e $(DESTDIR)$(SYSCONFDIR)/waybill/waybill.conf || \
-		sed 's,^#WAYBILL_SQL_DIR=/usr/share,WAYBILL_SQL_DIR=$(PREFIX)/share,' \
+		sed 's,^#WAYBILL_SQL_DIR=/usr/share,$(SQL_DIR_LINE),' \
 		systemd/waybill.conf \
 		>$(DESTDIR)$(SYSCONFDIR)/waybill/waybill.conf
-	install -m 644 nginx/waybill-http.conf $(NGINX)/conf.d/
-	install -m 644 nginx/waybill-fastcgi.conf $(NGINX)/snippets/
-	test -e $(NGINX)/sites-available/waybill || sed \
-		-e 's,@LISTEN@,443,' -e 's,@LISTEN6@,[::]:443,' \
-		-e 's,@SERVER_NAME@,$(SERVER_NAME),' \
-		-e 's,@CERTIFICATE@,$(CERTIFICATE),' -e 's,@KEY@,$(KEY),' \
-		-e 's,@RUN_DIR@,/run/waybill,' -e 's,@LOG_DIR@,/var/log/nginx,' \
-		-e 's,@SNIPPET_DIR@,$(SYSCONFDIR)/nginx/snippets,' \
-		-e 's,@WEB_DIR@,$(PREFIX)/share/waybill/web,' \
-		nginx/waybill.conf.in >$(NGINX)/sites-available/waybill
+	test -e $(DESTDIR)$(SYSCONFDIR)/nginx/sites-available/waybill || \
+		$(SITE) nginx/waybill.in \
+		>$(DESTDIR)$(SYSCONFDIR)/nginx/sites-available/waybill
+
+# The Debian package, out of a copy, so that nothing that lies about gets into it;
+# the same files give the same bytes.
+DEB_SOURCES = Makefile README.md VERSION ctl debian docs fcgi man nginx shared sql \
+	systemd web
+DEB_DIR = build/deb/waybill-$(VERSION)
+
+deb:
+	@tests/env/packages.sh deb
+	@rm -rf build/deb
+	@mkdir -p $(DEB_DIR)
+	@cp -R $(DEB_SOURCES) $(DEB_DIR)
+	@cd $(DEB_DIR) && dpkg-buildpackage --build=binary --no-sign --jobs=$(JOBS)
+	@mv build/deb/*.deb build
+	@echo built build/waybill_$(VERSION)_*.deb
 
 clean:
 	rm -rf build build-asan
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all web run test test-asan unit accept bench packages check checks install clean
+.PHONY: all web run test test-asan unit accept bench packages check checks man install deb clean
 .PRECIOUS: $(BUILD)/%.o

@@ -36,7 +36,7 @@ int rebuild_run(const struct conf *, int count, char **words);
 /* The spool of this host: list, show, retry. */
 int spool_run(const struct conf *, int count, char **words);
 
-/* Prints the configuration in effect, secrets masked. */
+/* Prints the configuration in effect, or some keys of it, secrets masked. */
 int config_run(const struct conf *, int count, char **words);
 
 #endif

@@ -72,7 +72,9 @@ static const struct command {
 	{ "spool", "show NAME", "print the body of a record", spool_run, true },
 	{ "spool", "retry NAME|all", "let what was refused wait again",
 	  spool_run, true },
-	{ "config", "", "show the configuration in effect, secrets masked",
+	{ "config", "[KEY...]",
+	  "show the configuration in effect, secrets masked; or these keys alone,\n"
+	  "      exit status 1 when none of them is set",
 	  config_run, true },
 	{ "version", "", "show the version", version_run, false },
 	{ "help", "", "show this", help_run, false },

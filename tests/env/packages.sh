@@ -2,14 +2,15 @@
 # Installs the Debian packages that are missing, and says first which and why.
 #
 #   packages.sh run     what `make run` needs: to build and to serve
-#   packages.sh test    all of that, and what `make test` needs
+#   packages.sh deb     what `make deb` needs, but for what it serves with
+#   packages.sh test    all of both, and what `make test` needs
 #
 # The services of the packages (nginx, a default PostgreSQL cluster) are neither
 # started nor made: Waybill's are private ones.  Nothing is asked, nothing is
 # removed, and nothing is done when nothing is missing.
 set -eu
 
-run="gcc: the C compiler
+build="gcc: the C compiler
 libc6-dev: the C library's headers
 make: the build
 libfcgi-dev: FastCGI
@@ -19,15 +20,23 @@ libssl-dev: signatures
 libutf8proc-dev: webhook secrets that are not ASCII
 libjansson-dev: bodies that are looked into
 libxxhash-dev: entity tags
+python3: makes the contract
+python3-yaml: it is written in YAML"
+
+deb="dpkg-dev: builds packages
+debhelper: what they have in common
+scdoc: man pages"
+
+run="$build
 nginx: TLS, and the door to the workers
 postgresql: the database
 openssl: a certificate for this machine
 ca-certificates: to know EasyPost by its own
-curl: the requests that make run prints
-python3: starts and stops everything
-python3-yaml: the contract is written in YAML"
+curl: the requests that make run prints"
 
-test="clang-format: the layout of the C files
+test="lintian: the package
+man-db: its pages
+clang-format: the layout of the C files
 clang-tidy: their analysis
 cppcheck: more of it
 shellcheck: the same for shell
@@ -61,6 +70,10 @@ server_version() {
 
 case ${1-} in
 run) wanted=$run ;;
+deb)
+    wanted="$build
+$deb"
+    ;;
 bench)
     wanted="$run
 wrk: load over HTTP
@@ -68,11 +81,12 @@ python3-psycopg2: COPY beside a bulk call"
     ;;
 test)
     wanted="$run
+$deb
 $test
 postgresql-$(server_version)-plpgsql-check: the analysis of SQL functions"
     ;;
 *)
-    echo "usage: packages.sh run|test|bench" >&2
+    echo "usage: packages.sh run|deb|test|bench" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,53 @@
+# Completion of waybill(8) in bash.  Static: it asks nobody, least of all a
+# database.  tests/test_package.py compares it with `waybill help`.
+# shellcheck shell=bash
+
+_waybill() {
+    local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]}
+    local command='' action='' words='' i
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -c | --config) ((i++)) ;;
+        -*) ;;
+        *)
+            if [[ -z $command ]]; then
+                command=${COMP_WORDS[i]}
+            elif [[ -z $action ]]; then
+                action=${COMP_WORDS[i]}
+            fi
+            ;;
+        esac
+    done
+    case $last in
+    -c | --config)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --mode) words='test production' ;;
+    --scopes) words='read write admin read,write read,write,admin' ;;
+    --type) words='shipment tracker address refund' ;;
+    --name | --since | --until | --days) return ;;
+    *)
+        case $command${action:+ $action} in
+        '') words='migrate key refresh report jobs backfill reconcile rebuild
+            spool config version help -c' ;;
+        migrate) words='up down status history verify' ;;
+        key) words='create list revoke' ;;
+        'key create') words='--name --mode --scopes' ;;
+        refresh) words='--since' ;;
+        report) words='--days --mode --csv' ;;
+        jobs) words='--once list retry' ;;
+        'jobs retry') words='all' ;;
+        backfill) words='--since --until --type' ;;
+        reconcile) words='--days' ;;
+        spool) words='list show retry' ;;
+        'spool retry') words='all' ;;
+        config*) words='DATABASE_URL EASYPOST_API_KEY EASYPOST_WEBHOOK_SECRET' ;;
+        esac
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -F _waybill waybill
