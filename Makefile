@@ -224,7 +224,8 @@ UNITDIR = $(PREFIX)/lib/systemd/system
 STRIP = -s
 SHARE = $(PREFIX)/share
 
-MAN = $(patsubst man/%.scd,build/man/%,$(wildcard man/*.scd))
+MAN = $(patsubst man/%.scd,build/man/%,$(wildcard man/*.scd)) \
+	build/man/waybill.conf.5
 
 man: $(MAN)
 
@@ -232,6 +233,11 @@ build/man/%: man/%.scd
 	@mkdir -p $(@D)
 	@echo build $@
 	@scdoc <$< >$@
+
+build/man/waybill.conf.5: man/conf.awk systemd/waybill.conf
+	@mkdir -p $(@D)
+	@echo build $@
+	@awk -f $^ | scdoc >$@
 
 # The words between @ signs, as an installed system has them.
 SITE = sed -e 's,@LISTEN@,443,' -e 's,@LISTEN6@,[::]:443,' \
