@@ -1,6 +1,6 @@
 # Waybill.  make run: try it.  make test: prove it.  make deb: the package.  The
-# rest is for those who work on it: check, unit, test-asan, accept, bench, man,
-# install, clean.
+# rest is for those who work on it: check, unit, test-asan, test-boot, accept,
+# bench, man, install, clean.
 
 BUILD = build
 CC = gcc
@@ -298,7 +298,8 @@ install: all man
 
 # The Debian package, out of a copy, so that nothing that lies about gets into it;
 # the same files give the same bytes.
-DEB_SOURCES = Makefile README.md VERSION ctl debian docs fcgi man nginx shared sql \
+DEB_SOURCES = Makefile README.md VERSION ctl debian docs fcgi man monitoring nginx shared \
+	sql \
 	systemd web
 DEB_DIR = build/deb/waybill-$(VERSION)
 
@@ -311,9 +312,15 @@ deb:
 	@mv build/deb/*.deb build
 	@echo built build/waybill_$(VERSION)_*.deb
 
+# The package on a Debian that systemd has booted; as root, and some minutes.
+# MODULES=DIR, where npm has put @easypost/api, for the official client too.
+test-boot: deb
+	@tests/env/packages.sh boot
+	$(PYTHON) -m pytest -q tests/boot/boot.py
+
 clean:
 	rm -rf build build-asan
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all web run test test-asan unit accept bench packages check checks man install deb clean
+.PHONY: all web run test test-asan test-boot unit accept bench packages check checks man install deb clean
 .PRECIOUS: $(BUILD)/%.o

@@ -3,6 +3,7 @@
 #
 #   packages.sh run     what `make run` needs: to build and to serve
 #   packages.sh deb     what `make deb` needs, but for what it serves with
+#   packages.sh boot    what `make test-boot` boots a machine with
 #   packages.sh test    all of both, and what `make test` needs
 #
 # The services of the packages (nginx, a default PostgreSQL cluster) are neither
@@ -74,6 +75,17 @@ deb)
     wanted="$build
 $deb"
     ;;
+boot)
+    wanted="$run
+$deb
+python3-psycopg2: what the tests' helpers are made with
+python3-jsonschema: the shape of answers
+mmdebstrap: a Debian of its own
+systemd-container: boots it
+python3-pytest: asks it
+python3-pytest-timeout: and does not wait for ever
+python3-requests: an HTTP client"
+    ;;
 bench)
     wanted="$run
 wrk: load over HTTP
@@ -86,7 +98,7 @@ $test
 postgresql-$(server_version)-plpgsql-check: the analysis of SQL functions"
     ;;
 *)
-    echo "usage: packages.sh run|deb|test|bench" >&2
+    echo "usage: packages.sh run|deb|test|boot|bench" >&2
     exit 2
     ;;
 esac
