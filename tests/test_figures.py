@@ -436,6 +436,19 @@ def test_drift_is_found_and_repaired(own, own_db, damage, view):
     assert not any(refreshed(own_db, "2000-01-01").values())
 
 
+def test_what_is_dated_far_ahead_is_no_drift(own, own_db):
+    """A clock that was wrong, in a document."""
+    own_db("insert into shipments (carrier, created_at) "
+           "values ('Ahead', '2099-12-31'), ('Ahead', now() + interval '401 days')")
+    wait_until(lambda: own_db.one("select count(*) from shipment_deltas") == 0,
+               30, "a merge")
+    assert not any(refreshed(own_db, "2000-01-01").values())
+    assert_right(own_db)
+    own_db("delete from shipments where carrier = 'Ahead'")
+    assert not any(refreshed(own_db, "2000-01-01").values())
+    assert_right(own_db)
+
+
 def is_done_or_waits(db, thread, words):
     return not thread.is_alive() or db.one(
         "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
@@ -566,6 +579,7 @@ def test_an_event_counts_with_its_answer(own, own_db):
     assert client.post(path).status_code == 200
 
     def shown():
+        wait_recorded(own)
         return own_db("select total_shipments, total_cost, delivered_count "
                       "from mv_carrier_performance where carrier = %s",
                       carrier)

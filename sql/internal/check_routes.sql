@@ -1,6 +1,6 @@
 -- As check_days, of the sums by route, which are of all of the last 90 days: from
--- p_first (not after any routes_from) to p_last.  Without both, all shipments
--- would be read.
+-- p_first (not after any routes_from) to p_last (not before any shipment).  Without
+-- both, all shipments would be read.
 create or replace function waybill.check_routes(p_first date, p_last date)
 returns bigint
 language sql
