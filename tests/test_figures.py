@@ -598,6 +598,7 @@ def test_a_record_that_has_to_wait_holds_up_no_merge(own, own_db):
     known = documents.tracker([documents.detail(1, "in_transit", "Moved")])
     assert deliver(Client(own), documents.event(
         "tracker.updated", known)).status_code == 200
+    wait_recorded(own)
     holder = Database(own.database_url)
     holder("begin; select 1 from trackers where easypost_id = %s for update",
            known["id"])
