@@ -8,7 +8,7 @@ language plpgsql
 as $$
 declare
     -- what is dated into the future is in the sums, too
-    c_last constant date := '9999-12-31';
+    c_last constant date := date '9999-12-31';
     v_today date := (now() at time zone 'UTC')::date;
     v_hours integer := date_part('epoch', now())::bigint / 3600 % 90;
     v_until timestamptz := clock_timestamp() + interval '100 ms';
