@@ -201,7 +201,7 @@ $(STAMPS)/units: $(UNITS) $(wildcard systemd/*/*) \
 	@rm -rf $@.d && mkdir -p $@.d && cp -r systemd/. $@.d
 	@sed -i 's,/usr/bin/waybill,$(CURDIR)/$(BUILD)/waybill,g' $@.d/*.service
 	@echo units
-	@cd $@.d && systemd-analyze verify ./*.service ./*.socket ./*.timer
+	@cd $@.d && systemd-analyze verify --man=no ./*.service ./*.socket ./*.timer
 	@cd $@.d && for unit in ./*.service; do \
 		systemd-analyze security --offline=true --no-pager \
 		--threshold=$(EXPOSURE_MAX) $$unit >security || \
