@@ -248,3 +248,24 @@ def test_the_pages_are_well_formed(tmp_path):
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANPAGER": "cat"},
             check=True, timeout=30)
         assert shown.stderr == "" and "NAME" in shown.stdout, name
+
+
+# --- what the units ask ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("keys,environment,status", [
+    (["DATABASE_URL"], {}, 1),
+    (["DATABASE_URL"], {"DATABASE_URL": "postgresql:///x"}, 0),
+    (["DATABASE_URL", "WORKERS"], {}, 0),
+    (["DATABASE"], {}, 2),
+    (["DATABASE_URL"], {"WORKERS": "none"}, 1)])
+def test_whether_a_key_is_set(request, keys, environment, status):
+    program = os.path.join(ROOT, request.config.getoption("--build"), "waybill")
+    done = subprocess.run([program, "-c", "/dev/null", "config", *keys],
+                          env=environment, capture_output=True, text=True,
+                          check=False, timeout=20)
+    assert done.returncode == status, done.stderr
+    assert "postgresql:" not in done.stdout
+    if status == 0:
+        assert [line.partition("=")[0] for line in done.stdout.splitlines()] \
+            == keys
