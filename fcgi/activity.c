@@ -9,11 +9,11 @@
  */
 #include "fcgi/activity.h"
 #include "fcgi/mask.h"
-#include "fcgi/pool.h"
 #include "fcgi/row.h"
 #include "shared/hmac.h"
 #include "shared/linefile.h"
 #include "shared/log.h"
+#include "shared/pool.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

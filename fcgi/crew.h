@@ -8,9 +8,9 @@
 #ifndef WAYBILL_CREW_H
 #define WAYBILL_CREW_H
 
-#include "fcgi/pool.h"
-#include "fcgi/scoreboard.h"
 #include "shared/conf.h"
+#include "shared/pool.h"
+#include "shared/scoreboard.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -7,12 +7,12 @@
  */
 #include "fcgi/health.h"
 #include "fcgi/parameter.h"
-#include "fcgi/pool.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
-#include "fcgi/scoreboard.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/pool.h"
+#include "shared/scoreboard.h"
 #include "shared/spool.h"
 
 #include <dirent.h>
@@ -27,7 +27,6 @@ enum {
 	RETRY_S = 2,
 	MIGRATION_DIGITS = 4,  /* "0001_name.up.sql" */
 	STAT_START_FIELD = 22, /* starttime in proc(5), /proc/PID/stat */
-	OTHER_CONNECTIONS = 2, /* waybill jobs, waybill refresh */
 };
 
 /* What the database said of itself. */
@@ -205,26 +204,12 @@ add_pools(struct buf *out, const struct request *rq)
 	return is_complete;
 }
 
-/* Connections that this host may open at most; others may share the server.
- * With a replica, which may be of the same server, those who read have two. */
-static int
-connection_budget(const struct conf *conf)
-{
-	int sum = OTHER_CONNECTIONS;
-
-	for (int i = 0; i < POOL_COUNT; i++)
-		sum += pool_limit(&pools[i], conf);
-	if (*conf->secrets.database_read_url != '\0')
-		sum += pool_limit(&pools[POOL_READ], conf);
-	return sum;
-}
-
 /* False when the server would refuse some of them under load. */
 static bool
 has_connections(const struct request *rq, const struct report *report)
 {
 	return report->status != DB_OK ||
-	    connection_budget(rq->service->conf) <= report->max_connections;
+	    pool_connections(rq->service->conf) <= report->max_connections;
 }
 
 /* The members of the database's object, without its braces. */
@@ -252,7 +237,7 @@ add_report(
 	    report->schema_version, report->is_in_recovery ? "true" : "false");
 	(void)buf_addf(out,
 	    ",\"connections\":{\"needed\":%d,\"max_connections\":%ld}",
-	    connection_budget(rq->service->conf), report->max_connections);
+	    pool_connections(rq->service->conf), report->max_connections);
 }
 
 void

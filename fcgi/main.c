@@ -5,12 +5,12 @@
  * Reads the command line and the configuration, and gives the rest of its life
  * to supervisor_run().
  */
-#include "fcgi/pool.h"
 #include "fcgi/route.h"
 #include "fcgi/supervisor.h"
 #include "shared/buf.h"
 #include "shared/conf.h"
 #include "shared/log.h"
+#include "shared/pool.h"
 
 #include <stdbool.h>
 #include <stdio.h>

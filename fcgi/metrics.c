@@ -8,14 +8,14 @@
  * series; the samples of a family stand together.
  */
 #include "fcgi/metrics.h"
-#include "fcgi/counters.h"
 #include "fcgi/event.h"
 #include "fcgi/parameter.h"
-#include "fcgi/pool.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
-#include "fcgi/scoreboard.h"
 #include "shared/clock.h"
+#include "shared/counters.h"
+#include "shared/pool.h"
+#include "shared/scoreboard.h"
 #include "shared/spool.h"
 
 #include <stddef.h>

@@ -9,13 +9,13 @@
 #ifndef WAYBILL_REQUEST_H
 #define WAYBILL_REQUEST_H
 
-#include "fcgi/pool.h"
-#include "fcgi/scoreboard.h"
 #include "shared/arena.h"
 #include "shared/buf.h"
 #include "shared/conf.h"
 #include "shared/db.h"
 #include "shared/easypost.h"
+#include "shared/pool.h"
+#include "shared/scoreboard.h"
 
 #include <stdbool.h>
 #include <stddef.h>

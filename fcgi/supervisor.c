@@ -15,10 +15,10 @@
 #include "fcgi/growth.h"
 #include "fcgi/listen.h"
 #include "fcgi/route.h"
-#include "fcgi/scoreboard.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/notify.h"
+#include "shared/scoreboard.h"
 
 #include <errno.h>
 #include <fcntl.h>

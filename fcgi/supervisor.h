@@ -9,8 +9,8 @@
 #ifndef WAYBILL_SUPERVISOR_H
 #define WAYBILL_SUPERVISOR_H
 
-#include "fcgi/pool.h"
 #include "shared/conf.h"
+#include "shared/pool.h"
 
 struct supervisor_start {
 	const struct conf *conf;

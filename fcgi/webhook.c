@@ -8,11 +8,11 @@
  */
 #include "fcgi/webhook.h"
 #include "fcgi/breaker.h"
-#include "fcgi/counters.h"
 #include "fcgi/event.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
 #include "shared/clock.h"
+#include "shared/counters.h"
 #include "shared/hmac.h"
 #include "shared/log.h"
 #include "shared/spool.h"

@@ -11,11 +11,11 @@
 
 #include "fcgi/activity.h"
 #include "fcgi/breaker.h"
-#include "fcgi/counters.h"
 #include "fcgi/request.h"
 #include "fcgi/response.h"
 #include "fcgi/route.h"
 #include "shared/clock.h"
+#include "shared/counters.h"
 #include "shared/db.h"
 #include "shared/easypost.h"
 #include "shared/log.h"

@@ -4,9 +4,9 @@
 #ifndef WAYBILL_WORKER_H
 #define WAYBILL_WORKER_H
 
-#include "fcgi/pool.h"
-#include "fcgi/scoreboard.h"
 #include "shared/conf.h"
+#include "shared/pool.h"
+#include "shared/scoreboard.h"
 
 struct worker_start {
 	const struct conf *conf;

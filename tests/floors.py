@@ -17,17 +17,17 @@ FLOORS = {
     "shared": [
         "log buf",
         "arena clock",
-        "address envfile file hmac json kind linefile moment nfkd notify pause reply "
-        "sqlstate statement",
+        "address envfile file fuse hmac json kind linefile moment nfkd notify pause "
+        "reply sqlstate statement",
         "setting spool",
         "conf",
-        "db easypost",
-        "csv",
+        "db easypost pool",
+        "counters csv",
+        "scoreboard",
     ],
     "fcgi": [
-        "base64 counters decimal etag event fuse growth listen mask params pattern phrase "
-        "pool utf8 uuid",
-        "deed query rate row scoreboard target",
+        "base64 decimal etag event growth listen mask params pattern phrase utf8 uuid",
+        "deed query rate row target",
         "request",
         "activity breaker cookie",
         "response",

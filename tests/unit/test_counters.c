@@ -1,7 +1,7 @@
 /*
  * Counting: nothing is lost, and names are bounded.
  */
-#include "fcgi/counters.h"
+#include "shared/counters.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-#include "fcgi/fuse.h"
 #include "shared/clock.h"
+#include "shared/fuse.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

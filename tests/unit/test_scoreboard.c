@@ -1,7 +1,7 @@
 /*
  * The scoreboard's file: made, read by others, taken over by its own process.
  */
-#include "fcgi/scoreboard.h"
+#include "shared/scoreboard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  * What must stay true: a blown fuse is always somebody's to mend, for whoever
  * takes the turn to look sets the time of the next one first.
  */
-#include "fcgi/fuse.h"
+#include "shared/fuse.h"
 
 #include "shared/clock.h"
 

@@ -11,8 +11,8 @@
 #ifndef WAYBILL_SCOREBOARD_H
 #define WAYBILL_SCOREBOARD_H
 
-#include "fcgi/counters.h"
-#include "fcgi/fuse.h"
+#include "shared/counters.h"
+#include "shared/fuse.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

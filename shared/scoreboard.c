@@ -9,7 +9,7 @@
  * What must stay true: a file never becomes smaller while it has its name, and
  * counters of requests only grow, whoever uses the slot.
  */
-#include "fcgi/scoreboard.h"
+#include "shared/scoreboard.h"
 
 #include "shared/log.h"
 

@@ -31,6 +31,10 @@ enum pool_id pool_id(const struct pool *);
 int pool_base(const struct pool *, const struct conf *);
 int pool_limit(const struct pool *, const struct conf *);
 
+/* Connections to PostgreSQL that this host may open at most; other hosts may
+ * share the server.  With a replica those who read have two. */
+int pool_connections(const struct conf *);
+
 /* "<run_dir>/<name>.sock", ".scoreboard" and ".activity", in memory of the
  * process's life. */
 const char *pool_socket_path(const struct pool *, const struct conf *);

@@ -7,13 +7,15 @@
  * all limits WORKERS + WORKERS_OVERFLOW (each pool has one worker at least, and
  * WORKERS is at least 3).
  */
-#include "fcgi/pool.h"
+#include "shared/pool.h"
 
 #include "shared/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { OTHER_CONNECTIONS = 2 }; /* waybill jobs, waybill refresh */
 
 /* clang-format off */
 const struct pool pools[POOL_COUNT] = {
@@ -55,6 +57,19 @@ pool_limit(const struct pool *pool, const struct conf *conf)
 {
 	return pool_base(pool, conf) +
 	    conf->workers_overflow * pool->share_percent / 100;
+}
+
+int
+pool_connections(const struct conf *conf)
+{
+	int sum = OTHER_CONNECTIONS;
+
+	for (int i = 0; i < POOL_COUNT; i++)
+		sum += pool_limit(&pools[i], conf);
+	/* The replica may be of the same server. */
+	if (*conf->secrets.database_read_url != '\0')
+		sum += pool_limit(&pools[POOL_READ], conf);
+	return sum;
 }
 
 /* Each path is made once: /health asks for them again and again. */

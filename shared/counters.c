@@ -6,7 +6,7 @@
  * occur are few of those that could: a table of hashes, whose entries are taken
  * once and never given back.
  */
-#include "fcgi/counters.h"
+#include "shared/counters.h"
 
 #include <stdio.h>
 #include <string.h>
