@@ -200,6 +200,49 @@ books_read(struct db *db, struct books *books)
 	    ask(db, "waybill.schema_deployment", NULL, take_deployed, books);
 }
 
+enum db_status
+books_look(struct db *db, struct books *books, int64_t deadline_ms)
+{
+	const struct db_call applied = {
+		.function = "admin.applied_migrations",
+		.deadline_ms = deadline_ms,
+	};
+	const struct db_call deployed = {
+		.function = "admin.deployment",
+		.deadline_ms = deadline_ms,
+	};
+	enum db_status status;
+
+	memset(books, 0, sizeof(*books));
+	status = db_call(db, &applied, take_applied, books);
+	if (status == DB_OK)
+		status = db_call(db, &deployed, take_deployed, books);
+	books->is_open = status == DB_OK;
+	return status;
+}
+
+const char *
+books_edited(const struct books *books, const struct sqlfiles *files, int index)
+{
+	const struct books_migration *applied = &books->applied[index];
+	const struct sqlfiles_migration *file = &files->migrations[index];
+
+	if (index >= files->migration_count)
+		return "applied, but this program does not have it";
+	if (strcmp(applied->sha256, file->up.sha256) != 0 ||
+	    strcmp(applied->name, file->name) != 0)
+		return "edited after it was applied";
+	return NULL;
+}
+
+bool
+books_are_deployed(const struct books *books, const struct sqlfiles *files)
+{
+	return books->is_deployed && books->is_of_this_server &&
+	    strcmp(books->sha256, files->sha256) == 0 &&
+	    books->schema_version == books->version;
+}
+
 bool
 books_migrate(
     struct db *db, const struct sqlfiles *files, int version, bool is_up)

@@ -9,6 +9,7 @@
 #include "shared/db.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct books_migration {
 	char name[64];
@@ -35,6 +36,19 @@ bool books_lock(struct db *, const struct sqlfiles *)
 /* Reads them.  Each of these tells on stderr why it is false. */
 bool books_read(struct db *, struct books *)
     __attribute__((warn_unused_result));
+
+/* The same for who may look but not migrate (waybill_jobs); says nothing.  Fails
+ * where the functions for it are not there (db_error(): 3F000, 42883). */
+enum db_status books_look(struct db *, struct books *, int64_t deadline_ms)
+    __attribute__((warn_unused_result));
+
+/* How the applied migration, [0] being the first, is not that of the files; NULL
+ * when it is. */
+const char *books_edited(
+    const struct books *, const struct sqlfiles *, int index);
+
+/* Functions and views are those of the files, over the tables they need. */
+bool books_are_deployed(const struct books *, const struct sqlfiles *);
 
 /* One migration and its entry, in one transaction. */
 bool books_migrate(struct db *, const struct sqlfiles *, int version,

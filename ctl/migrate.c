@@ -30,30 +30,14 @@ tell_edited(FILE *to)
 	int edited = 0;
 
 	for (int i = 0; i < books.version; i++) {
-		const struct books_migration *applied = &books.applied[i];
-		const struct sqlfiles_migration *file = &files.migrations[i];
-		const char *how = NULL;
+		const char *how = books_edited(&books, &files, i);
 
-		if (i >= files.migration_count)
-			how = "applied, but this program does not have it";
-		else if (strcmp(applied->sha256, file->up.sha256) != 0 ||
-		    strcmp(applied->name, file->name) != 0)
-			how = "edited after it was applied";
 		if (how != NULL)
-			(void)fprintf(to, "changed  %s: %s\n", applied->name,
-			    how); /* for people */
+			(void)fprintf(to, "changed  %s: %s\n",
+			    books.applied[i].name, how); /* for people */
 		edited += how != NULL;
 	}
 	return edited;
-}
-
-/* Functions and views are those of the files, over the tables they need. */
-static bool
-is_deployed(void)
-{
-	return books.is_deployed && books.is_of_this_server &&
-	    strcmp(books.sha256, files.sha256) == 0 &&
-	    books.schema_version == books.version;
 }
 
 static int
@@ -77,7 +61,7 @@ up(struct db *db)
 		    (long long)(clock_ms() - started_ms));
 		books.version = version;
 	}
-	if (!is_deployed()) {
+	if (!books_are_deployed(&books, &files)) {
 		if (!books_deploy(db, &files))
 			return CTL_FAILED;
 		(void)printf("put %d files of functions and views\n",
@@ -122,7 +106,9 @@ status(struct db *db)
 	else
 		(void)printf("functions and views of %s, %s UTC%s\n",
 		    books.program_version, books.deployed_at,
-		    is_deployed() ? "" : ": not those of this program");
+		    books_are_deployed(&books, &files)
+			? ""
+			: ": not those of this program");
 	return CTL_OK;
 }
 
@@ -151,7 +137,7 @@ verify(struct db *db)
 	if (!books_read(db, &books))
 		return CTL_FAILED;
 	differences = tell_edited(stdout);
-	if (!is_deployed()) {
+	if (!books_are_deployed(&books, &files)) {
 		differences++;
 		(void)printf("changed  functions and views are not those of "
 			     "this program\n");

@@ -36,6 +36,7 @@ struct easypost {
 	int64_t spent_us;
 	easypost_observer *observer; /* NULL: nobody is told */
 	void *observer_context;
+	struct easypost_site *site; /* NULL: nobody asks */
 };
 
 /* One request under way. */
@@ -211,6 +212,11 @@ set_up(struct easypost *easypost, CURL *curl, int64_t left_ms)
 		must(curl_easy_setopt(curl, CURLOPT_CAINFO, easypost->ca_file));
 		must(curl_easy_setopt(curl, CURLOPT_CAPATH, NULL));
 	}
+	if (easypost->site != NULL) {
+		must(curl_easy_setopt(curl, CURLOPT_CERTINFO, 1L));
+		must(curl_easy_setopt(
+		    curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS));
+	}
 	must(curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)left_ms));
 	must(curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(left_ms < CONNECT_MAX_MS ? left_ms : CONNECT_MAX_MS)));
@@ -305,12 +311,35 @@ exchange_begin(struct easypost *easypost, CURL *curl,
 	return true;
 }
 
+/* The first certificate is the server's own. */
+static void
+look_at_site(CURL *curl, struct easypost_site *site)
+{
+	static const char label[] = "Expire date:";
+	struct curl_certinfo *chain = NULL;
+	long version = 0;
+
+	*site = (struct easypost_site){ .expires = "" };
+	must(curl_easy_getinfo(curl, CURLINFO_HTTP_VERSION, &version));
+	must(curl_easy_getinfo(curl, CURLINFO_CERTINFO, &chain));
+	site->speaks_http2 = version == CURL_HTTP_VERSION_2_0;
+	if (chain == NULL || chain->num_of_certs == 0)
+		return;
+	for (const struct curl_slist *line = chain->certinfo[0]; line != NULL;
+	     line = line->next)
+		if (strncmp(line->data, label, sizeof(label) - 1) == 0)
+			(void)snprintf(site->expires, sizeof(site->expires),
+			    "%s", line->data + sizeof(label) - 1); /* fits */
+}
+
 static enum easypost_result
 exchange_end(struct easypost *easypost, CURL *curl, CURLcode code,
     struct exchange *exchange)
 {
 	enum easypost_result result = judge(curl, code, exchange);
 
+	if (easypost->site != NULL)
+		look_at_site(curl, easypost->site);
 	curl_slist_free_all(exchange->headers);
 	exchange->headers = NULL;
 	if (code != CURLE_OK && easypost->error[0] == '\0')
@@ -491,6 +520,12 @@ easypost_observe(
 {
 	easypost->observer = observer;
 	easypost->observer_context = context;
+}
+
+void
+easypost_look_at_site(struct easypost *easypost, struct easypost_site *site)
+{
+	easypost->site = site;
 }
 
 struct easypost *

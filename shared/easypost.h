@@ -77,6 +77,16 @@ typedef void easypost_observer(
     void *context, enum easypost_result, int status, int64_t took_us);
 void easypost_observe(struct easypost *, easypost_observer *, void *context);
 
+/* What a site showed of itself when it answered last. */
+struct easypost_site {
+	bool speaks_http2;
+	char expires[32]; /* its certificate: "Nov 29 06:28:00 2027 GMT" */
+};
+
+/* For a handle that was made for a site of our own: HTTP/2 is asked for, and what
+ * it shows noted at every call. */
+void easypost_look_at_site(struct easypost *, struct easypost_site *);
+
 /* What went wrong last, for the log; no secrets in it. */
 const char *easypost_error(const struct easypost *);
 

@@ -1,0 +1,57 @@
+-- When what happens in the background last happened, in seconds ago, and what it
+-- left undone; null: never.  One row.
+create function admin.pulse()
+returns table (heartbeat_s bigint, refreshed_s bigint, drift bigint,
+    drift_day bigint, reconciled_s bigint, incomplete bigint,
+    incomplete_days integer, queued bigint, overdue_s bigint, failed bigint,
+    failed_events bigint, unmerged bigint)
+language sql
+stable
+security definer
+set search_path = waybill, pg_temp
+begin atomic
+    select (
+            select waybill.seconds_since(max(m."timestamp"))
+            from waybill.system_metrics m),
+        r.refreshed_s, r.drift, r.drift_day, l.reconciled_s, l.incomplete,
+        l.incomplete_days, j.queued, j.overdue_s, j.failed, (
+            select count(*)
+            from waybill.webhook_events e
+            where e.state = 'failed'), (
+            select count(*)
+            from waybill.shipment_deltas)
+    from (
+        select waybill.seconds_since(max(h.started_at)) as refreshed_s,
+            coalesce(sum(h.drift) filter (where h.age = 1), 0)::bigint as drift,
+            coalesce(sum(h.drift) filter (
+                where h.started_at > now() - interval '1 day'), 0)::bigint
+                as drift_day
+        from (
+            select h.started_at, h.drift, row_number() over (
+                    partition by h.view_name
+                    order by h.started_at desc) as age
+            from waybill.refresh_history h
+            where h.result = 'refreshed'
+                and h.started_at > now() - interval '30 days') h) r
+    cross join (
+        select waybill.seconds_since(max(l.checked_at)) as reconciled_s,
+            count(*) filter (where not l.is_complete and not l.is_under_way)
+                as incomplete,
+            (now() at time zone 'UTC')::date + 1 - min(l.day) filter (
+                where not l.is_complete and not l.is_under_way)
+                as incomplete_days
+        from (
+            select l.checked_at, l.is_complete, l.day, l.checked_at is null
+                    and l.started_at > now() - interval '6 hours'
+                    as is_under_way
+            from waybill.reconciliation_ledger l) l) l
+    cross join (
+        select count(*) filter (where j.state = 'queued') as queued,
+            waybill.seconds_since(min(j.run_at) filter (
+                where j.state = 'queued' and j.run_at <= now())) as overdue_s,
+            count(*) filter (where j.state = 'failed') as failed
+        from waybill.jobs j
+        where j.state in ('queued', 'failed')) j;
+end;
+revoke all on function admin.pulse() from public;
+grant execute on function admin.pulse() to waybill_jobs;
