@@ -10,6 +10,10 @@
 /* Exit status of the program. */
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
+/* The file of the configuration, for commands that read it themselves; NULL: there
+ * is none. */
+extern const char *command_file;
+
 /* The schema of the database: up, down, status, history, verify. */
 int migrate_run(const struct conf *, int count, char **words);
 
@@ -35,6 +39,13 @@ int rebuild_run(const struct conf *, int count, char **words);
 
 /* The spool of this host: list, show, retry. */
 int spool_run(const struct conf *, int count, char **words);
+
+/* What is wrong with this installation, and what mends it.  Reads the
+ * configuration itself: that it cannot be read is one of the answers. */
+int check_run(const struct conf *, int count, char **words);
+
+/* What is going on at this moment, for people or as JSON. */
+int status_run(const struct conf *, int count, char **words);
 
 /* Prints the configuration in effect, or some keys of it, secrets masked. */
 int config_run(const struct conf *, int count, char **words);

@@ -94,8 +94,8 @@ facts_number(const struct facts *facts, const char *section, const char *name)
 	return text == NULL ? -1 : strtoll(text, NULL, 10);
 }
 
-static void
-add_string(struct buf *out, const char *text)
+void
+facts_add_string(struct buf *out, const char *text)
 {
 	(void)buf_add_byte(out, '"'); /* the caller looks at failed */
 	for (const char *c = text; *c != '\0'; c++)
@@ -120,7 +120,7 @@ add_value(struct buf *out, const struct fact *fact)
 		(void)buf_add_string(
 		    out, *fact->text == 't' ? "true" : "false");
 	else
-		add_string(out, fact->text);
+		facts_add_string(out, fact->text);
 }
 
 void
@@ -128,13 +128,12 @@ facts_add_json(const struct facts *facts, struct buf *out)
 {
 	const char *section = "";
 
-	(void)buf_add_byte(out, '{'); /* the caller looks at failed */
 	for (int i = 0; i < facts->count; i++) {
 		const struct fact *fact = &facts->all[i];
 		bool is_new = strcmp(section, fact->section) != 0;
 
 		if (is_new && *section != '\0')
-			(void)buf_add_byte(out, '}');
+			(void)buf_add_byte(out, '}'); /* see above */
 		if (i > 0)
 			(void)buf_add_byte(out, ',');
 		section = fact->section;
@@ -143,5 +142,26 @@ facts_add_json(const struct facts *facts, struct buf *out)
 		(void)buf_addf(out, "\"%s\":", fact->name);
 		add_value(out, fact);
 	}
-	(void)buf_add_string(out, *section == '\0' ? "}" : "}}");
+	if (*section != '\0')
+		(void)buf_add_byte(out, '}'); /* as above */
+}
+
+const char *
+facts_age(long long seconds)
+{
+	static const struct {
+		const char *unit;
+		long long from; /* twice or thrice of it */
+		long long size;
+	} units[] = { { "days", 172800, 86400 }, { "h", 7200, 3600 },
+		{ "min", 180, 60 }, { "s", 0, 1 } };
+
+	static char text[32];
+	size_t i = 0;
+
+	while (seconds < units[i].from && units[i].size > 1)
+		i++;
+	(void)snprintf(text, sizeof(text), "%lld %s", seconds / units[i].size,
+	    units[i].unit); /* fits */
+	return text;
 }

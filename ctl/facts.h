@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { FACTS_MAX = 128, FACTS_NAME_MAX = 24, FACTS_TEXT_MAX = 160 };
+enum { FACTS_MAX = 128, FACTS_NAME_MAX = 24, FACTS_TEXT_MAX = DB_MESSAGE_MAX };
 
 struct fact {
 	const char *section; /* "" at the top */
@@ -45,7 +45,14 @@ const char *facts_text(
 long long facts_number(
     const struct facts *, const char *section, const char *name);
 
-/* Appends one object: the facts at the top, and an object for each section. */
+/* Appends the members of an object: the facts at the top, and an object for each
+ * section. */
 void facts_add_json(const struct facts *, struct buf *);
+
+/* Appends a text as JSON. */
+void facts_add_string(struct buf *, const char *);
+
+/* "127 s", "12 min", "30 h", "12 days"; until it is called again. */
+const char *facts_age(long long seconds);
 
 #endif

@@ -17,6 +17,8 @@
 
 enum { ERROR_MAX_BYTES = 4096 };
 
+const char *command_file;
+
 static const char default_file[] = "/etc/waybill/waybill.conf";
 
 static int help_run(const struct conf *, int count, char **words);
@@ -72,6 +74,12 @@ static const struct command {
 	{ "spool", "show NAME", "print the body of a record", spool_run, true },
 	{ "spool", "retry NAME|all", "let what was refused wait again",
 	  spool_run, true },
+	{ "check", "[--quiet] [--url https://HOST[:PORT]] [--ca FILE]",
+	  "look for what is wrong with this installation and say what mends it;\n"
+	  "      with --url nginx and its certificate, too; as root it sees most",
+	  check_run, false },
+	{ "status", "[--json]", "show what is going on at this moment",
+	  status_run, true },
 	{ "config", "[KEY...]",
 	  "show the configuration in effect, secrets masked; or these keys alone,\n"
 	  "      exit status 1 when none of them is set",
@@ -183,8 +191,10 @@ main(int argc, char **argv)
 	log_set_name("waybill");
 	/* The commands say themselves what went wrong. */
 	log_set_priority(LOG_CRITICAL);
-	if (read_options(argc, argv, &file))
+	if (read_options(argc, argv, &file)) {
+		command_file = file;
 		command = find_command(argv[optind]);
+	}
 	if (command != NULL)
 		status = run(command, file, argc - optind, argv + optind);
 	else if (optind < argc)

@@ -30,19 +30,28 @@ width_of(const char *text)
 	return width;
 }
 
+static bool
+is_control(char c)
+{
+	return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+void
+table_make_plain(char *text)
+{
+	for (char *c = text; *c != '\0'; c++)
+		if (is_control(*c))
+			*c = '?';
+}
+
 static void
 add_cell(struct table *table, int column, const char *text)
 {
 	int width = width_of(text);
 
-	for (const char *c = text; *c != '\0'; c++) {
-		char shown = *c;
-
-		if ((unsigned char)shown < ' ' || shown == 0x7f)
-			shown = '?';
+	for (const char *c = text; *c != '\0'; c++)
 		/* print_cells() is not reached when one does not fit. */
-		(void)buf_add_byte(&table->cells, shown);
-	}
+		(void)buf_add_byte(&table->cells, is_control(*c) ? '?' : *c);
 	(void)buf_add_byte(&table->cells, '\0'); /* as above */
 	if (width > table->widths[column])
 		table->widths[column] = width;

@@ -6,6 +6,10 @@
 
 #include "shared/db.h"
 
+/* Replaces control bytes by "?", so that nothing that came from outside can play
+ * with the terminal. */
+void table_make_plain(char *text);
+
 /* Calls the function and prints its rows under the names of their columns. */
 enum db_status table_print(struct db *, const struct db_call *)
     __attribute__((warn_unused_result));

@@ -46,17 +46,19 @@ FLOORS = {
         "main",
     ],
     "ctl": [
-        "commands machine sqlfiles table",
+        "commands facts machine ping service sqlfiles table",
         "session",
         "activities books walk",
-        "backfill config jobs key migrate rebuild reconcile refresh report spool",
+        "backfill check config jobs key migrate rebuild reconcile refresh report spool "
+        "status",
         "main",
     ],
 }
 BELOW = {"shared": [], "fcgi": ["shared"], "ctl": ["shared"]}
 
-# Files that are one module in two files, and stand on its floor.
-PARTS = {"spoolfile": "spool", "spoolview": "spool"}
+# Files that are one module in several files, and stand on its floor.
+PARTS = {"spoolfile": "spool", "spoolview": "spool", "checkhost": "check",
+         "checkdata": "check", "checkwork": "check", "checknet": "check"}
 
 # One library, one file.
 LIBRARIES = {

@@ -4,7 +4,7 @@ create function admin.pulse()
 returns table (heartbeat_s bigint, refreshed_s bigint, drift bigint,
     drift_day bigint, reconciled_s bigint, incomplete bigint,
     incomplete_days integer, queued bigint, overdue_s bigint, failed bigint,
-    failed_events bigint, unmerged bigint)
+    failed_events bigint, unmerged bigint, epoch numeric)
 language sql
 stable
 security definer
@@ -19,7 +19,8 @@ begin atomic
             from waybill.webhook_events e
             where e.state = 'failed'), (
             select count(*)
-            from waybill.shipment_deltas)
+            from waybill.shipment_deltas),
+        extract(epoch from clock_timestamp())
     from (
         select waybill.seconds_since(max(h.started_at)) as refreshed_s,
             coalesce(sum(h.drift) filter (where h.age = 1), 0)::bigint as drift,

@@ -1,0 +1,419 @@
+/*
+ * The database as the services reach it: with their login, and no other.
+ */
+#include "ctl/books.h"
+#include "ctl/check.h"
+#include "ctl/session.h"
+#include "shared/clock.h"
+#include "shared/pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	CONNECT_MS = 5000,
+	ASK_MS = 3000,
+	SCHEMA_MS = 8000, /* every definition is looked at */
+	ERROR_MAX_BYTES = VERDICT_TEXT_MAX,
+	VERSION_LEAST = 15,
+	LOGIN_MAX = 80,
+};
+
+static const char migrate[] = "sudo -u postgres -g waybill waybill migrate up";
+
+/* Big, and there is one. */
+static struct sqlfiles files;
+static struct books books;
+
+/* --- asking one thing ------------------------------------------------------------- */
+
+struct text {
+	char bytes[LOGIN_MAX];
+};
+
+/* db_row_function */
+static bool
+take_text(void *context, const struct db_row *row)
+{
+	struct text *text = context;
+	const char *value = db_column(row, 0, NULL);
+
+	/* A name that is cut is good enough. */
+	(void)snprintf(
+	    text->bytes, sizeof(text->bytes), "%s", value == NULL ? "" : value);
+	return true;
+}
+
+/* What a function of PostgreSQL's says, with one text and perhaps another. */
+static bool
+ask(struct check *check, struct db *db, const char *function,
+    const char *values[2], struct text *text)
+{
+	const struct db_value given[] = { db_text(values[0]),
+		db_text(values[1]) };
+	const struct db_call call = { .function = function,
+		.values = given,
+		.count = values[0] == NULL ? 0
+		    : values[1] == NULL    ? 1
+					   : 2,
+		.deadline_ms = check_until_ms(check, ASK_MS) };
+
+	*text->bytes = '\0';
+	return db_call(db, &call, take_text, text) == DB_OK;
+}
+
+static bool
+ask_setting(struct check *check, const char *name, struct text *text)
+{
+	const char *values[2] = { name, NULL };
+
+	return ask(
+	    check, check->login, "pg_catalog.current_setting", values, text);
+}
+
+/* --- reaching it ------------------------------------------------------------------- */
+
+/* By libpq's own words, which have no codes. */
+static const struct {
+	const char *words;
+	const char *cure;
+} reasons[] = {
+	{ "role \"",
+	    "sudo -u postgres createuser waybill (its name has to be "
+	    "that of DATABASE_URL)" },
+	{ "database \"",
+	    "sudo -u postgres createdb waybill (its name has to be "
+	    "that of DATABASE_URL)" },
+	{ "authentication failed",
+	    "the password in DATABASE_URL, or pg_hba.conf: a login over the "
+	    "socket needs no password (peer), but the user of its own name" },
+	{ "no pg_hba.conf entry",
+	    "a line for this host in pg_hba.conf, then: systemctl reload "
+	    "postgresql" },
+	{ "too many clients",
+	    "a larger max_connections in postgresql.conf, then: systemctl "
+	    "restart postgresql" },
+	{ "remaining connection slots",
+	    "a larger max_connections in postgresql.conf, then: systemctl "
+	    "restart postgresql" },
+	{ "URL is malformed",
+	    "DATABASE_URL=postgresql://USER@HOST:5432/waybill, or "
+	    "postgresql:///waybill for the one on this machine" },
+	{ "",
+	    "pg_lsclusters; systemctl start postgresql; journalctl -u "
+	    "postgresql@* -n 20" },
+};
+
+static void
+tell_away(const struct db *db, struct verdict *verdict)
+{
+	const char *message = db_error(db)->message;
+	size_t i = 0;
+
+	while (strstr(message, reasons[i].words) == NULL)
+		i++; /* the last one is in every text */
+	verdict_set(verdict, VERDICT_FAIL, "it cannot be reached: %s", message);
+	verdict_cure(verdict, "%s", reasons[i].cure);
+}
+
+static void
+judge_server(
+    const struct text *number, struct check *check, struct verdict *verdict)
+{
+	long version = strtol(number->bytes, NULL, 10) / 10000;
+	const char *none[2] = { NULL, NULL };
+	struct text text;
+
+	if (version < VERSION_LEAST) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "PostgreSQL %ld is too old: it has to be %d or newer",
+		    version, VERSION_LEAST);
+		verdict_cure(verdict,
+		    "apt install postgresql, then pg_upgradecluster(1)");
+	} else if (ask(check, check->login, "pg_catalog.pg_is_in_recovery",
+		       none, &text) &&
+	    *text.bytes == 't') {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "it is a standby: nothing can be recorded there");
+		verdict_cure(verdict,
+		    "DATABASE_URL has to name the primary, DATABASE_READ_URL "
+		    "may name a standby");
+	}
+}
+
+void
+check_database(struct check *check, int subject, struct verdict *verdict)
+{
+	struct db *db;
+	struct text number;
+	struct text version;
+	int64_t started_us;
+
+	(void)subject;
+	if (*check->conf.secrets.database_url == '\0') {
+		verdict_set(verdict, VERDICT_WARN,
+		    "DATABASE_URL is not set: nothing is recorded");
+		verdict_cure(verdict, "DATABASE_URL=postgresql:///waybill");
+		return;
+	}
+	if (check->conf.database_connect_ms > CONNECT_MS)
+		check->conf.database_connect_ms = CONNECT_MS;
+	db = session_open(&check->conf, NULL, ASK_MS);
+	check->login = db;
+	if (!ask_setting(check, "server_version_num", &number)) {
+		tell_away(db, verdict);
+		check->login = NULL;
+		return;
+	}
+	started_us = clock_us();
+	if (!ask_setting(check, "server_version", &version)) {
+		tell_away(db, verdict);
+		check->login = NULL;
+		return;
+	}
+	verdict_set(verdict, VERDICT_OK, "PostgreSQL %.*s, answers in %.1f ms",
+	    (int)strcspn(version.bytes, " "), version.bytes,
+	    (double)(clock_us() - started_us) / 1000);
+	judge_server(&number, check, verdict);
+}
+
+/* --- who we are there ---------------------------------------------------------------- */
+
+/* Of a role that there is not nobody is a member. */
+static bool
+is_member(struct check *check, const char *role)
+{
+	const char *values[2] = { role, "MEMBER" };
+	struct text text;
+
+	return ask(check, check->login, "pg_catalog.pg_has_role", values,
+		   &text) &&
+	    *text.bytes == 't';
+}
+
+static bool
+is_role(struct check *check, const char *role)
+{
+	const char *values[2] = { role, NULL };
+	struct text text;
+
+	return ask(check, check->login, "pg_catalog.to_regrole", values,
+		   &text) &&
+	    *text.bytes != '\0';
+}
+
+/* The connection of those that follow. */
+static void
+open_jobs(struct check *check, struct verdict *verdict)
+{
+	const char *none[2] = { NULL, NULL };
+	struct text text;
+
+	check->jobs = session_open(&check->conf, "waybill_jobs", SCHEMA_MS);
+	if (ask(check, check->jobs, "pg_catalog.pg_backend_pid", none, &text))
+		return;
+	tell_away(check->jobs, verdict);
+	check->jobs = NULL;
+}
+
+void
+check_rights(struct check *check, int subject, struct verdict *verdict)
+{
+	struct text login;
+	struct text is_superuser;
+
+	(void)subject;
+	if (!ask_setting(check, "session_authorization", &login) ||
+	    !ask_setting(check, "is_superuser", &is_superuser)) {
+		tell_away(check->login, verdict);
+		return;
+	}
+	verdict_set(verdict, VERDICT_OK,
+	    "%s is in waybill_worker and waybill_jobs, and no more",
+	    login.bytes);
+	if (!is_role(check, "waybill_worker") ||
+	    !is_role(check, "waybill_jobs")) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "the database has never been migrated");
+		verdict_cure(verdict, "%s", migrate);
+		return;
+	}
+	if (!is_member(check, "waybill_worker") ||
+	    !is_member(check, "waybill_jobs")) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "%s is not in both waybill_worker and waybill_jobs",
+		    login.bytes);
+		verdict_cure(verdict,
+		    "sudo -u postgres psql -c 'grant waybill_worker, "
+		    "waybill_jobs to \"%s\"'",
+		    login.bytes);
+		return;
+	}
+	open_jobs(check, verdict);
+	if (strcmp(is_superuser.bytes, "on") == 0) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "%s is a superuser: a fault of a service could do anything",
+		    login.bytes);
+		verdict_cure(verdict,
+		    "a login of its own in DATABASE_URL: sudo -u postgres "
+		    "createuser waybill");
+	} else if (is_member(check, "waybill_owner")) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "%s owns the schema: a fault of a service could drop it",
+		    login.bytes);
+		verdict_cure(verdict,
+		    "a login of its own in DATABASE_URL: sudo -u postgres "
+		    "createuser waybill");
+	}
+}
+
+/* --- the schema ----------------------------------------------------------------------- */
+
+static void
+judge_books(struct check *check, struct verdict *verdict)
+{
+	verdict_set(verdict, VERDICT_OK,
+	    "version %d of %d, functions of %s, %s UTC", books.version,
+	    files.migration_count, books.program_version, books.deployed_at);
+	for (int i = 0; i < books.version; i++) {
+		const char *how = books_edited(&books, &files, i);
+
+		if (how == NULL)
+			continue;
+		verdict_set(verdict, VERDICT_FAIL, "migration %s: %s",
+		    books.applied[i].name, how);
+		verdict_cure(verdict,
+		    i < files.migration_count
+			? "the package's own files: apt install --reinstall "
+			  "waybill"
+			: "the newer version here, too: apt install waybill");
+		return;
+	}
+	if (books.version < files.migration_count) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "version %d of %d: %s and others are not applied",
+		    books.version, files.migration_count,
+		    files.migrations[books.version].name);
+		verdict_cure(verdict, "%s", migrate);
+	} else if (!books_are_deployed(&books, &files)) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "the functions and views are not those of this program");
+		verdict_cure(verdict, "%s", migrate);
+	}
+	check->has_schema = books_are_deployed(&books, &files) &&
+	    books.version == files.migration_count;
+}
+
+/* What somebody changed by hand. */
+static void
+look_for_changes(struct check *check, struct verdict *verdict)
+{
+	const struct db_call call = { .function = "admin.schema_changes",
+		.deadline_ms = check_until_ms(check, SCHEMA_MS) };
+	struct facts *facts = &check->facts;
+	long long changes;
+	const char *first;
+
+	if (facts_add_call(facts, "changes", check->jobs, &call) != DB_OK) {
+		tell_away(check->jobs, verdict);
+		check->jobs = NULL;
+		return;
+	}
+	changes = facts_number(facts, "changes", "changes");
+	first = facts_text(facts, "changes", "first");
+	if (changes == 0)
+		return;
+	verdict_set(verdict, VERDICT_FAIL,
+	    "%lld objects are not as they were deployed: %s", changes,
+	    first == NULL ? "" : first);
+	verdict_cure(verdict,
+	    "sudo -u postgres -g waybill waybill migrate verify shows them "
+	    "all");
+}
+
+void
+check_schema(struct check *check, int subject, struct verdict *verdict)
+{
+	enum db_status status;
+	struct buf error;
+
+	(void)subject;
+	buf_init(&error, ERROR_MAX_BYTES);
+	if (!sqlfiles_read(check->conf.sql_dir, &files, &error)) {
+		verdict_set(verdict, VERDICT_FAIL, "%s", error.data);
+		verdict_cure(verdict,
+		    "WAYBILL_SQL_DIR has to name the installed SQL; apt "
+		    "install "
+		    "--reinstall waybill");
+		buf_free(&error);
+		return;
+	}
+	buf_free(&error);
+	status = books_look(check->jobs, &books, check_until_ms(check, ASK_MS));
+	if (status == DB_OK) {
+		judge_books(check, verdict);
+	} else if (status == DB_REFUSED) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "the functions of this program are not there: %s",
+		    db_error(check->jobs)->message);
+		verdict_cure(verdict, "%s", migrate);
+	} else {
+		tell_away(check->jobs, verdict);
+		check->jobs = NULL;
+	}
+	if (check->has_schema && verdict->state == VERDICT_OK)
+		look_for_changes(check, verdict);
+}
+
+/* --- connections ----------------------------------------------------------------------- */
+
+/* "read 15 + webhook 10 + upstream 25 + ..." */
+static void
+write_needs(const struct conf *conf, struct buf *out)
+{
+	for (int i = 0; i < POOL_COUNT; i++)
+		(void)buf_addf(out, "%s %d + ", pools[i].name,
+		    pool_limit(&pools[i], conf)); /* all fits */
+	if (*conf->secrets.database_read_url != '\0')
+		(void)buf_addf(
+		    out, "standby %d + ", pool_limit(&pools[POOL_READ], conf));
+	(void)buf_add_string(out, "jobs and refresh 2");
+}
+
+void
+check_connections(struct check *check, int subject, struct verdict *verdict)
+{
+	const struct db_call call = { .function = "admin.connections",
+		.deadline_ms = check_until_ms(check, ASK_MS) };
+	struct facts *facts = &check->facts;
+	int needed = pool_connections(&check->conf);
+	long long most, reserved, others;
+	struct buf needs;
+
+	(void)subject;
+	if (facts_add_call(facts, "connections", check->jobs, &call) != DB_OK) {
+		tell_away(check->jobs, verdict);
+		check->jobs = NULL;
+		return;
+	}
+	most = facts_number(facts, "connections", "max_connections");
+	reserved = facts_number(facts, "connections", "reserved");
+	others = facts_number(facts, "connections", "others");
+	buf_init(&needs, VERDICT_TEXT_MAX);
+	write_needs(&check->conf, &needs);
+	verdict_set(verdict,
+	    needed > most - reserved - others ? VERDICT_FAIL : VERDICT_OK,
+	    "%d may be needed (%s); there are %lld = max_connections %lld - "
+	    "%lld "
+	    "reserved - %lld of others",
+	    needed, needs.data, most - reserved - others, most, reserved,
+	    others);
+	if (verdict->state == VERDICT_FAIL)
+		verdict_cure(verdict,
+		    "max_connections = %lld in postgresql.conf, then: "
+		    "systemctl "
+		    "restart postgresql; or a smaller WORKERS_OVERFLOW",
+		    needed + reserved + others);
+	buf_free(&needs);
+}

@@ -1,0 +1,414 @@
+/*
+ * This host: the configuration and its secrets, the pools, the disks.
+ */
+#include "ctl/check.h"
+#include "ctl/ping.h"
+#include "shared/clock.h"
+#include "shared/envfile.h"
+#include "shared/file.h"
+#include "shared/pool.h"
+#include "shared/scoreboard.h"
+#include "shared/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	ERROR_MAX_BYTES = VERDICT_TEXT_MAX,
+	FILE_MAX_BYTES = 1024 * 1024,
+	PING_MS = 2000,
+	WAITING_LONG_S = 60,
+	INODES_LEAST = 1000,
+	MIB = 1024 * 1024,
+	SPOOL_FLOOR_MIB = 64,     /* shared/spool.c keeps as much free */
+	DATABASE_LOW_MIB = 1024,  /* of PostgreSQL's disk: worth a word */
+	DATABASE_LEAST_MIB = 256, /* 16 segments of WAL */
+};
+
+static const char local_clusters[] = "/var/lib/postgresql"; /* Debian's */
+
+/* --- the configuration ----------------------------------------------------------- */
+
+void
+check_configuration(struct check *check, int subject, struct verdict *verdict)
+{
+	struct buf error;
+
+	(void)subject;
+	buf_init(&error, ERROR_MAX_BYTES);
+	check->secrets = service_name_secrets(check->file);
+	check->has_conf = conf_load(&check->conf, check->file, &error);
+	if (!check->has_conf) {
+		verdict_set(verdict, VERDICT_FAIL, "%s", error.data);
+		verdict_cure(verdict, "%s says what each key may be",
+		    check->file == NULL ? "waybill.conf" : check->file);
+	} else if (check->file == NULL) {
+		verdict_set(verdict, VERDICT_WARN,
+		    "there is no file, only the environment");
+		verdict_cure(verdict,
+		    "waybill -c FILE check, or install waybill.conf as "
+		    "/etc/waybill/waybill.conf");
+	} else {
+		verdict_set(verdict, VERDICT_OK, "%s", check->file);
+	}
+	buf_free(&error);
+}
+
+/* A file that holds a secret: the first one that others may read is told. */
+static void
+look_at_mode(const char *path, mode_t forbidden, struct verdict *verdict)
+{
+	struct stat status;
+
+	if (verdict->state == VERDICT_FAIL || stat(path, &status) != 0 ||
+	    (status.st_mode & forbidden) == 0)
+		return;
+	verdict_set(verdict, VERDICT_FAIL, "%s has the mode %04o: %s", path,
+	    (unsigned)(status.st_mode & 07777),
+	    (status.st_mode & S_IRWXO) != 0
+		? "everybody on this machine may use it"
+		: "others than its owner may use it");
+	verdict_cure(verdict, "chmod %s %s",
+	    forbidden == S_IRWXO ? "o=" : "u=rw,go=", path);
+}
+
+struct inspection {
+	struct verdict *verdict;
+	bool has_secret; /* the file itself */
+};
+
+/* An envfile_function. */
+static bool
+look_at_line(void *context, const char *name, const char *value, int line)
+{
+	static const char *const secrets[] = { "DATABASE_URL",
+		"DATABASE_READ_URL", "EASYPOST_API_KEY",
+		"EASYPOST_TEST_API_KEY", "EASYPOST_WEBHOOK_SECRET",
+		"EASYPOST_WEBHOOK_SECRET_PREVIOUS" };
+	struct inspection *inspection = context;
+
+	(void)line; /* conf_load() has told what is wrong with it */
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
+		size_t bytes = strlen(secrets[i]);
+
+		if (*value == '\0' || strncmp(name, secrets[i], bytes) != 0)
+			continue;
+		if (name[bytes] == '\0')
+			inspection->has_secret = true;
+		else if (strcmp(name + bytes, "_FILE") == 0)
+			look_at_mode(value, S_IRWXO, inspection->verdict);
+	}
+	return true;
+}
+
+static void
+look_at_file(const char *path, struct verdict *verdict)
+{
+	struct inspection inspection = { .verdict = verdict };
+	struct envfile_problem problem;
+	struct buf text;
+
+	buf_init(&text, FILE_MAX_BYTES);
+	if (file_read(path, &text) &&
+	    envfile_parse(
+		text.data, text.len, look_at_line, &inspection, &problem) &&
+	    inspection.has_secret)
+		look_at_mode(path, S_IRWXO, verdict);
+	buf_free(&text);
+}
+
+static void
+look_at_directory(const char *dir, struct verdict *verdict)
+{
+	DIR *directory = opendir(dir);
+	const struct dirent *entry;
+	char path[PATH_MAX];
+
+	if (directory == NULL)
+		return;
+	while ((entry = readdir(directory)) != NULL)
+		if (*entry->d_name != '.' &&
+		    snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name) <
+			(int)sizeof(path))
+			look_at_mode(path, S_IRWXG | S_IRWXO, verdict);
+	(void)closedir(directory); /* was only read */
+}
+
+void
+check_secrets(struct check *check, int subject, struct verdict *verdict)
+{
+	char dir[PATH_MAX];
+
+	(void)subject;
+	service_secrets_dir(check->file, dir, sizeof(dir));
+	if (check->file != NULL)
+		look_at_file(check->file, verdict);
+	if (check->secrets == SERVICE_SECRETS_NAMED)
+		look_at_directory(dir, verdict);
+	if (verdict->state == VERDICT_FAIL)
+		return;
+	if (check->secrets == SERVICE_SECRETS_HIDDEN) {
+		verdict_set(
+		    verdict, VERDICT_SKIP, "only root may look into %s", dir);
+		verdict_cure(verdict, "sudo waybill check");
+	} else {
+		verdict_set(verdict, VERDICT_OK, "nobody else may read them");
+	}
+}
+
+void
+check_user(struct check *check, int subject, struct verdict *verdict)
+{
+	struct buf said;
+
+	(void)subject;
+	buf_init(&said, ERROR_MAX_BYTES);
+	if (!service_become_user(&check->conf, &said)) {
+		verdict_set(verdict, VERDICT_FAIL, "%s", said.data);
+		verdict_cure(verdict, "sudo -u waybill waybill check");
+	} else if (said.len > 0) {
+		verdict_set(verdict, VERDICT_OK,
+		    "from here on as %s, as the services", said.data);
+	} else {
+		verdict_set(verdict, VERDICT_OK, "uid %ld", (long)geteuid());
+	}
+	buf_free(&said);
+}
+
+/* --- the pools ------------------------------------------------------------------- */
+
+static const char *
+group_of(const struct stat *status)
+{
+	const struct group *group = getgrgid(status->st_gid);
+
+	return group == NULL ? "its owner" : group->gr_name;
+}
+
+/* All zero when there is no scoreboard, or not for us. */
+static struct scoreboard_sum
+read_scoreboard(const char *path)
+{
+	const struct scoreboard *board = scoreboard_open(path);
+	struct scoreboard_sum sum = { .limit = 0 };
+
+	if (board == NULL)
+		return sum;
+	sum = scoreboard_sum(board);
+	scoreboard_close(board);
+	return sum;
+}
+
+/* A worker has answered. */
+static void
+tell_workers(const struct scoreboard_sum *sum, struct verdict *verdict)
+{
+	int workers = sum->idle + sum->busy;
+
+	if (sum->is_breaker_open)
+		verdict_set(verdict, VERDICT_WARN,
+		    "%d workers, which take the database for away", workers);
+	else if (sum->is_easypost_down)
+		verdict_set(verdict, VERDICT_WARN,
+		    "%d workers, which take EasyPost for away", workers);
+	else if (workers == 0)
+		verdict_set(verdict, VERDICT_OK, "a worker answers");
+	else
+		verdict_set(verdict, VERDICT_OK,
+		    "%d workers, %d of them busy; at most %d", workers,
+		    sum->busy, sum->limit);
+}
+
+/* Nobody answered in time. */
+static void
+tell_silence(
+    const struct scoreboard_sum *sum, const char *name, struct verdict *verdict)
+{
+	if (sum->busy > 0 && sum->idle == 0 && sum->busy >= sum->limit) {
+		verdict_set(verdict, VERDICT_WARN,
+		    "all %d workers are busy; requests wait", sum->busy);
+		verdict_cure(
+		    verdict, "a larger WORKERS_OVERFLOW, if that lasts");
+		return;
+	}
+	verdict_set(verdict, VERDICT_FAIL, "no worker answers within %d s",
+	    PING_MS / 1000);
+	verdict_cure(verdict,
+	    "journalctl -u waybill-%s -n 20; systemctl restart waybill-%s",
+	    name, name);
+}
+
+void
+check_pool(struct check *check, int subject, struct verdict *verdict)
+{
+	const struct pool *pool = &pools[subject];
+	const char *path = pool_socket_path(pool, &check->conf);
+	/* Before we make one of them busy. */
+	const struct scoreboard_sum sum =
+	    read_scoreboard(pool_scoreboard_path(pool, &check->conf));
+	struct stat status;
+	int result = ENOENT;
+
+	if (lstat(path, &status) == 0)
+		result = ping_pool(path, check_until_ms(check, PING_MS));
+	if (result == EACCES) {
+		verdict_set(verdict, VERDICT_SKIP,
+		    "%s is for root and the group %s", path, group_of(&status));
+		verdict_cure(verdict, "sudo waybill check");
+	} else if (result == ETIMEDOUT) {
+		tell_silence(&sum, pool->name, verdict);
+	} else if (result != 0) {
+		verdict_set(verdict, VERDICT_FAIL, "nobody answers at %s: %s",
+		    path, strerror(result));
+		verdict_cure(verdict,
+		    "systemctl enable --now waybill-%s.socket waybill-%s",
+		    pool->name, pool->name);
+	} else if ((status.st_mode & S_IRWXO) != 0) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "%s has the mode %04o: anybody may stop workers", path,
+		    (unsigned)(status.st_mode & 07777));
+		verdict_cure(
+		    verdict, "systemctl restart waybill-%s.socket", pool->name);
+	} else {
+		tell_workers(&sum, verdict);
+	}
+}
+
+/* --- the spool and the disks ----------------------------------------------------- */
+
+static void
+tell_waiting(const struct spool_survey *spool, struct verdict *verdict)
+{
+	long long age_s =
+	    (long long)time(NULL) - (long long)(spool->oldest_us / 1000000);
+
+	verdict_set(verdict,
+	    age_s > WAITING_LONG_S ? VERDICT_FAIL : VERDICT_WARN,
+	    "%ld records wait for the database, the oldest for %s",
+	    spool->records, facts_age(age_s < 0 ? 0 : age_s));
+	if (age_s > WAITING_LONG_S)
+		verdict_cure(verdict,
+		    "systemctl enable --now waybill-jobs; journalctl -u "
+		    "waybill-jobs -n 20");
+}
+
+void
+check_spool(struct check *check, int subject, struct verdict *verdict)
+{
+	const char *dir = check->conf.spool_dir;
+	struct spool_survey spool;
+
+	(void)subject;
+	if (!spool_look(dir, &spool)) {
+		bool is_missing = errno == ENOENT;
+
+		verdict_set(verdict,
+		    errno == EACCES ? VERDICT_SKIP : VERDICT_FAIL, "%s: %s",
+		    dir, strerror(errno));
+		verdict_cure(verdict, "%s",
+		    is_missing ? "systemd-tmpfiles --create"
+			       : "sudo waybill check");
+	} else if (spool.bad > 0) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "the database refused %ld records", spool.bad);
+		verdict_cure(verdict,
+		    "waybill spool list says why; then waybill spool retry "
+		    "all");
+	} else if (spool.records > 0) {
+		tell_waiting(&spool, verdict);
+	} else {
+		verdict_set(verdict, VERDICT_OK, "nothing waits in %s", dir);
+	}
+}
+
+static long long
+free_mib(const struct statvfs *disk)
+{
+	return (long long)(disk->f_bavail * disk->f_frsize / MIB);
+}
+
+/* False when there are none to count (btrfs) or enough. */
+static bool
+lacks_inodes(
+    const struct statvfs *disk, const char *path, struct verdict *verdict)
+{
+	if (disk->f_files == 0 || disk->f_favail >= INODES_LEAST)
+		return false;
+	verdict_set(verdict, VERDICT_FAIL, "%s: %llu inodes are left", path,
+	    (unsigned long long)disk->f_favail);
+	verdict_cure(verdict, "df -i %s; remove small files", path);
+	return true;
+}
+
+void
+check_spool_disk(struct check *check, int subject, struct verdict *verdict)
+{
+	const char *dir = check->conf.spool_dir;
+	long long wanted = check->conf.spool_max_bytes / MIB + SPOOL_FLOOR_MIB;
+	struct statvfs disk;
+	long long left;
+
+	(void)subject;
+	if (statvfs(dir, &disk) != 0) {
+		verdict_set(
+		    verdict, VERDICT_SKIP, "%s: %s", dir, strerror(errno));
+		verdict_cure(verdict, "sudo waybill check");
+		return;
+	}
+	if (lacks_inodes(&disk, dir, verdict))
+		return;
+	left = free_mib(&disk);
+	verdict_set(verdict, VERDICT_OK, "%lld MiB are free in %s", left, dir);
+	if (left < SPOOL_FLOOR_MIB) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "%lld MiB are free in %s: while the database is away, "
+		    "webhooks are refused",
+		    left, dir);
+		verdict_cure(verdict, "df -h %s; make room", dir);
+	} else if (left < wanted) {
+		verdict_set(verdict, VERDICT_WARN,
+		    "%lld MiB are free in %s, less than the %lld that the "
+		    "spool may need",
+		    left, dir, wanted);
+		verdict_cure(verdict,
+		    "df -h %s; make room, or give the spool a "
+		    "smaller SPOOL_MAX_BYTES",
+		    dir);
+	}
+}
+
+void
+check_database_disk(struct check *check, int subject, struct verdict *verdict)
+{
+	struct statvfs disk;
+	long long left;
+
+	(void)check, (void)subject; /* the table's shape */
+	if (statvfs(local_clusters, &disk) != 0) {
+		verdict_set(verdict, VERDICT_SKIP,
+		    "there is no %s here; only the server's own user knows its "
+		    "directory",
+		    local_clusters);
+		return;
+	}
+	if (lacks_inodes(&disk, local_clusters, verdict))
+		return;
+	left = free_mib(&disk);
+	verdict_set(verdict,
+	    left < DATABASE_LEAST_MIB     ? VERDICT_FAIL
+		: left < DATABASE_LOW_MIB ? VERDICT_WARN
+					  : VERDICT_OK,
+	    "%lld MiB are free in %s (if the server is here, and there)", left,
+	    local_clusters);
+	if (left < DATABASE_LOW_MIB)
+		verdict_cure(verdict, "df -h %s; make room", local_clusters);
+}
