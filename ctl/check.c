@@ -65,7 +65,7 @@ static const struct {
 
 enum { CHECKS = sizeof(checks) / sizeof(*checks) };
 
-static const char *const words[] = {
+static const char *const states[] = {
 	[VERDICT_OK] = "ok",
 	[VERDICT_WARN] = "warn",
 	[VERDICT_FAIL] = "FAIL",
@@ -139,7 +139,7 @@ print(const char *name, const struct verdict *verdict, bool is_quiet)
 
 	if (is_quiet && !is_wrong)
 		return;
-	(void)printf("%-4s  %-18s  %s\n", words[verdict->state], name,
+	(void)printf("%-4s  %-18s  %s\n", states[verdict->state], name,
 	    verdict->text); /* main looks at stdout */
 	if (*verdict->cure != '\0')
 		(void)printf("%26s-> %s\n", "", verdict->cure); /* as above */
@@ -149,7 +149,7 @@ print(const char *name, const struct verdict *verdict, bool is_quiet)
 static int
 look_at_all(struct check *check, bool is_quiet)
 {
-	int counts[sizeof(words) / sizeof(*words)] = { 0 };
+	int counts[sizeof(states) / sizeof(*states)] = { 0 };
 
 	for (int i = 0; i < CHECKS; i++) {
 		struct verdict verdict = { .state = VERDICT_OK };
@@ -163,7 +163,7 @@ look_at_all(struct check *check, bool is_quiet)
 		counts[verdict.state]++;
 	}
 	if (!is_quiet)
-		(void)printf("\n%d ok, %d warnings, %d failed, %d skipped\n",
+		(void)printf("\nok %d, warnings %d, failed %d, skipped %d\n",
 		    counts[VERDICT_OK], counts[VERDICT_WARN],
 		    counts[VERDICT_FAIL],
 		    counts[VERDICT_SKIP]); /* main looks at stdout */
@@ -177,7 +177,7 @@ is_site(const char *url)
 }
 
 static bool
-read_words(struct check *check, bool *is_quiet, int count, char **given)
+read_words(struct check *check, bool *is_quiet, int count, char **words)
 {
 	static const struct option options[] = {
 		{ "quiet", no_argument, NULL, 'q' },
@@ -187,7 +187,7 @@ read_words(struct check *check, bool *is_quiet, int count, char **given)
 	};
 	int option;
 
-	while ((option = getopt_long(count, given, "q", options, NULL)) != -1) {
+	while ((option = getopt_long(count, words, "q", options, NULL)) != -1) {
 		if (option == 'q') {
 			*is_quiet = true;
 		} else if (option == 'u' && is_site(optarg)) {
@@ -206,7 +206,7 @@ read_words(struct check *check, bool *is_quiet, int count, char **given)
 }
 
 int
-check_run(const struct conf *conf, int count, char **given)
+check_run(const struct conf *conf, int count, char **words)
 {
 	static struct check check; /* big, and there is one */
 	bool is_quiet = false;
@@ -216,7 +216,7 @@ check_run(const struct conf *conf, int count, char **given)
 	check.file = command_file;
 	check.ca_file = "";
 	check.deadline_ms = clock_ms() + MOST_MS;
-	if (!read_words(&check, &is_quiet, count, given))
+	if (!read_words(&check, &is_quiet, count, words))
 		return CTL_USAGE;
 	status = look_at_all(&check, is_quiet);
 	for (int i = 0; i < CHECK_MODES; i++)

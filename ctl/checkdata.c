@@ -325,8 +325,8 @@ look_for_changes(struct check *check, struct verdict *verdict)
 	if (changes == 0)
 		return;
 	verdict_set(verdict, VERDICT_FAIL,
-	    "%lld objects are not as they were deployed: %s", changes,
-	    first == NULL ? "" : first);
+	    "changed since it was deployed: %s (in all: %lld)",
+	    first == NULL ? "" : first, changes);
 	verdict_cure(verdict,
 	    "sudo -u postgres -g waybill waybill migrate verify shows them "
 	    "all");

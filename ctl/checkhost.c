@@ -48,9 +48,14 @@ check_configuration(struct check *check, int subject, struct verdict *verdict)
 	check->secrets = service_name_secrets(check->file);
 	check->has_conf = conf_load(&check->conf, check->file, &error);
 	if (!check->has_conf) {
+		bool is_hidden = check->file != NULL &&
+		    access(check->file, R_OK) != 0 && errno == EACCES;
+
 		verdict_set(verdict, VERDICT_FAIL, "%s", error.data);
-		verdict_cure(verdict, "%s says what each key may be",
-		    check->file == NULL ? "waybill.conf" : check->file);
+		verdict_cure(verdict, "%s",
+		    is_hidden ? "sudo waybill check"
+			      : "what each key may be is said beside it in "
+				"/etc/waybill/waybill.conf");
 	} else if (check->file == NULL) {
 		verdict_set(verdict, VERDICT_WARN,
 		    "there is no file, only the environment");
@@ -216,16 +221,16 @@ tell_workers(const struct scoreboard_sum *sum, struct verdict *verdict)
 
 	if (sum->is_breaker_open)
 		verdict_set(verdict, VERDICT_WARN,
-		    "%d workers, which take the database for away", workers);
+		    "workers %d, which take the database for away", workers);
 	else if (sum->is_easypost_down)
 		verdict_set(verdict, VERDICT_WARN,
-		    "%d workers, which take EasyPost for away", workers);
+		    "workers %d, which take EasyPost for away", workers);
 	else if (workers == 0)
 		verdict_set(verdict, VERDICT_OK, "a worker answers");
 	else
 		verdict_set(verdict, VERDICT_OK,
-		    "%d workers, %d of them busy; at most %d", workers,
-		    sum->busy, sum->limit);
+		    "workers %d, busy %d, at most %d", workers, sum->busy,
+		    sum->limit);
 }
 
 /* Nobody answered in time. */
@@ -293,8 +298,8 @@ tell_waiting(const struct spool_survey *spool, struct verdict *verdict)
 
 	verdict_set(verdict,
 	    age_s > WAITING_LONG_S ? VERDICT_FAIL : VERDICT_WARN,
-	    "%ld records wait for the database, the oldest for %s",
-	    spool->records, facts_age(age_s < 0 ? 0 : age_s));
+	    "waiting for the database: %ld, the oldest for %s", spool->records,
+	    facts_age(age_s < 0 ? 0 : age_s));
 	if (age_s > WAITING_LONG_S)
 		verdict_cure(verdict,
 		    "systemctl enable --now waybill-jobs; journalctl -u "
@@ -319,7 +324,7 @@ check_spool(struct check *check, int subject, struct verdict *verdict)
 			       : "sudo waybill check");
 	} else if (spool.bad > 0) {
 		verdict_set(verdict, VERDICT_FAIL,
-		    "the database refused %ld records", spool.bad);
+		    "refused by the database: %ld", spool.bad);
 		verdict_cure(verdict,
 		    "waybill spool list says why; then waybill spool retry "
 		    "all");
@@ -343,7 +348,7 @@ lacks_inodes(
 {
 	if (disk->f_files == 0 || disk->f_favail >= INODES_LEAST)
 		return false;
-	verdict_set(verdict, VERDICT_FAIL, "%s: %llu inodes are left", path,
+	verdict_set(verdict, VERDICT_FAIL, "%s: inodes left: %llu", path,
 	    (unsigned long long)disk->f_favail);
 	verdict_cure(verdict, "df -i %s; remove small files", path);
 	return true;

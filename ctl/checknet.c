@@ -422,7 +422,7 @@ check_certificate(struct check *check, int subject, struct verdict *verdict)
 	    days < DAYS_FAIL       ? VERDICT_FAIL
 		: days < DAYS_WARN ? VERDICT_WARN
 				   : VERDICT_OK,
-	    "it holds for %lld days more", days);
+	    "days left: %lld", days);
 	if (days < DAYS_WARN)
 		verdict_cure(verdict,
 		    "certbot renew; systemctl reload nginx (systemctl enable "

@@ -142,25 +142,25 @@ check_queue(struct check *check, int subject, struct verdict *verdict)
 
 	(void)subject;
 	if (failed > 0) {
-		verdict_set(verdict, VERDICT_FAIL,
-		    "%lld jobs have failed for good", failed);
+		verdict_set(
+		    verdict, VERDICT_FAIL, "failed for good: %lld", failed);
 		verdict_cure(verdict,
 		    "waybill jobs list says why; then waybill jobs retry all");
 	} else if (overdue_s > OVERDUE_LATE_S) {
 		verdict_set(verdict, VERDICT_FAIL,
-		    "%lld jobs are queued, one is due since %s",
-		    pulse(check, "queued"), facts_age(overdue_s));
+		    "queued: %lld, one is due since %s", pulse(check, "queued"),
+		    facts_age(overdue_s));
 		verdict_cure(verdict,
 		    "journalctl -u waybill-jobs -n 20; systemctl restart "
 		    "waybill-jobs");
 	} else if (events > 0) {
 		verdict_set(verdict, VERDICT_WARN,
-		    "%lld webhooks could not be applied yet", events);
+		    "webhooks that could not be applied yet: %lld", events);
 		verdict_cure(verdict,
 		    "waybill jobs list; POST /db/webhooks/ID/replay applies "
 		    "one again");
 	} else {
-		verdict_set(verdict, VERDICT_OK, "%lld jobs are queued",
+		verdict_set(verdict, VERDICT_OK, "queued: %lld",
 		    pulse(check, "queued"));
 	}
 }
@@ -209,12 +209,12 @@ check_drift(struct check *check, int subject, struct verdict *verdict)
 		verdict_set(verdict, VERDICT_SKIP, "nothing was compared yet");
 	else if (last > 0)
 		verdict_set(verdict, VERDICT_FAIL,
-		    "the last refresh found %lld sums that were wrong, and "
-		    "repaired them",
+		    "sums that the last refresh found wrong, and repaired: "
+		    "%lld",
 		    last);
 	else if (day > 0)
 		verdict_set(verdict, VERDICT_WARN,
-		    "%lld sums were wrong in the last day, and were repaired",
+		    "sums that were wrong in the last day, and repaired: %lld",
 		    day);
 	if (verdict->state == VERDICT_FAIL || verdict->state == VERDICT_WARN)
 		verdict_cure(verdict,
@@ -250,7 +250,8 @@ check_ledger(struct check *check, int subject, struct verdict *verdict)
 	if (incomplete <= 0)
 		return;
 	verdict_set(verdict, VERDICT_FAIL,
-	    "%lld lists of a day are not complete here (/db/completeness)",
+	    "lists of a day that are not complete here "
+	    "(/db/completeness): %lld",
 	    incomplete);
 	verdict_cure(verdict, "waybill reconcile --days %lld",
 	    pulse(check, "incomplete_days"));

@@ -273,8 +273,8 @@ print_pools(const struct status *status)
 			    name);
 			continue;
 		}
-		(void)printf("%-10s  %lld workers, %lld of them busy, at most "
-			     "%lld; %lld requests, %lld errors in %s\n",
+		(void)printf("%-10s  workers %lld, busy %lld, at most %lld; "
+			     "requests %lld, errors %lld in %s\n",
 		    name, number(status, name, "workers"),
 		    number(status, name, "busy"), number(status, name, "limit"),
 		    number(status, name, "requests"),
@@ -293,14 +293,13 @@ print_spool(const struct status *status)
 		    "spool       %s: %s\n", status->conf->spool_dir, error);
 		return;
 	}
-	(void)printf("spool       %lld records wait",
-	    number(status, "spool", "waiting"));
+	(void)printf(
+	    "spool       waiting %lld", number(status, "spool", "waiting"));
 	if (number(status, "spool", "waiting") > 0)
 		(void)printf(" (%lld bytes), the oldest for %s",
 		    number(status, "spool", "bytes"),
 		    facts_age(number(status, "spool", "oldest_s")));
-	(void)printf(
-	    "; %lld were refused\n", number(status, "spool", "refused"));
+	(void)printf("; refused %lld\n", number(status, "spool", "refused"));
 }
 
 static void
@@ -308,24 +307,25 @@ print_work(const struct status *status)
 {
 	long long drift = number(status, "work", "drift_day");
 
-	(void)printf("requests    %s in the last minute, %s in the last hour, "
-		     "%s of them failed\n",
+	(void)printf("requests    in the last minute %s, in the last hour %s, "
+		     "failed of these %s\n",
 	    text(status, "traffic", "requests_minute"),
 	    text(status, "traffic", "requests_hour"),
 	    text(status, "traffic", "errors_hour"));
-	(void)printf("jobs        %s queued, %s failed for good",
+	(void)printf("jobs        queued %s, failed for good %s",
 	    text(status, "work", "queued"), text(status, "work", "failed"));
 	print_age(
-	    "; waybill jobs seen ", number(status, "work", "heartbeat_s"));
+	    "; waybill jobs last seen ", number(status, "work", "heartbeat_s"));
 	print_age("\nrefresh     ", number(status, "work", "refreshed_s"));
-	(void)printf(", %lld sums were wrong in the last day; %s changes are "
-		     "not merged yet",
+	(void)printf("; sums found wrong in the last day: %lld; changes to be "
+		     "merged: %s",
 	    drift < 0 ? 0 : drift, text(status, "work", "unmerged"));
 	print_age("\nreconcile   ", number(status, "work", "reconciled_s"));
-	(void)printf(", %s lists of a day are incomplete\n",
+	(void)printf("; lists of a day that are incomplete: %s\n",
 	    text(status, "work", "incomplete"));
-	(void)printf("events      %s could not be applied\n",
-	    text(status, "work", "failed_events"));
+	(void)printf("events      not applied %s%s\n",
+	    text(status, "work", "failed_events"),
+	    status->event_count > 0 ? "; the newest:" : "");
 	for (int i = 0; i < status->event_count; i++)
 		(void)printf("  %s  %-8s %-24s %s\n", status->events[i].at,
 		    status->events[i].state, status->events[i].description,

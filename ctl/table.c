@@ -49,9 +49,14 @@ add_cell(struct table *table, int column, const char *text)
 {
 	int width = width_of(text);
 
-	for (const char *c = text; *c != '\0'; c++)
+	for (const char *c = text; *c != '\0'; c++) {
+		char shown = *c;
+
+		if (is_control(shown))
+			shown = '?';
 		/* print_cells() is not reached when one does not fit. */
-		(void)buf_add_byte(&table->cells, is_control(*c) ? '?' : *c);
+		(void)buf_add_byte(&table->cells, shown);
+	}
 	(void)buf_add_byte(&table->cells, '\0'); /* as above */
 	if (width > table->widths[column])
 		table->widths[column] = width;

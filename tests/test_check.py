@@ -1,0 +1,613 @@
+"""waybill check and waybill status: a healthy installation is called so, and each
+fault is told with what mends it."""
+
+import contextlib
+import datetime
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+from env.stack import Stack
+from fixtures import simulator
+from helpers import ROOT, Client, Database, deliver
+import documents
+
+HOOKS = "/v2/webhooks"
+
+# What a test is not about is left out: it costs time.
+NO_KEYS = {"EASYPOST_API_KEY": "", "EASYPOST_TEST_API_KEY": ""}
+NO_DATABASE = {"DATABASE_URL": ""}
+ALONE = {**NO_KEYS, **NO_DATABASE}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A stack that has been at work: refreshed and reconciled."""
+    with Stack(tmp_path_factory.mktemp("check"), conf={
+            "WORKERS": "3", "WORKERS_OVERFLOW": "0"}) as one:
+        one.waybill("refresh")
+        one.psql("select admin.begin_ledger('test', 'shipment', current_date); "
+                 "select admin.end_ledger('test', 'shipment', current_date, "
+                 "null)")
+        yield one
+
+
+@pytest.fixture(scope="module")
+def own_db(own):
+    found = Database(own.database_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def own_sim(own):
+    found = simulator(own)
+    yield found
+    found.session.delete(found.base + "/_sim/fault", timeout=10)
+    found.session.delete(found.base + "/_sim/canned", timeout=10)
+
+
+class Found:
+    """What `waybill check` printed: of each check its state, text and cure."""
+
+    def __init__(self, status, out):
+        self.status = status
+        self.out = out
+        self.lines = {}
+        name = None
+        for line in out.splitlines():
+            seen = re.match(r"(ok|warn|FAIL|skip) {2,4}(.{18})  (.*)", line)
+            if seen:
+                name = seen[2].strip()
+                self.lines[name] = [seen[1], seen[3], None]
+            elif line.startswith(" " * 26 + "-> "):
+                self.lines[name][2] = line[29:]
+
+    def __getitem__(self, name):
+        return self.lines[name]
+
+    def states(self, state):
+        return sorted(name for name, line in self.lines.items()
+                      if line[0] == state)
+
+    def fails(self, name, text, cure):
+        """This check alone has failed, with this text and cure."""
+        self.tells(name, "FAIL", text, cure)
+        assert self.states("FAIL") == [name], self.out
+        assert self.status == 1
+
+    def warns(self, name, text, cure):
+        self.tells(name, "warn", text, cure)
+        assert self.status == 0, self.out
+
+    def tells(self, name, state, text, cure):
+        line = self.lines[name]
+        assert line[0] == state, self.out
+        assert re.search(text, line[1]), line
+        assert cure is None or (line[2] and cure in line[2]), line
+
+
+def run(one, *words, conf_file=None, user=None, program=None, **environment):
+    return subprocess.run(
+        [program or one.service.program("waybill"), "-c",
+         conf_file or one.conf_file, *words],
+        capture_output=True, text=True, check=False, timeout=40, user=user,
+        group=user, cwd="/",
+        env={"PATH": os.environ["PATH"], "ASAN_OPTIONS":
+             os.environ.get("ASAN_OPTIONS", ""), **environment})
+
+
+def check(one, *words, **more):
+    done = run(one, "check", *words, **more)
+    assert done.stderr == "", done.stderr
+    assert done.returncode in (0, 1)
+    return Found(done.returncode, done.stdout)
+
+
+def status(one, **more):
+    done = run(one, "status", "--json", **more)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+# --- well ---------------------------------------------------------------------------
+
+
+def test_a_healthy_installation(own):
+    found = check(own, "--url", own.url, "--ca", own.ca)
+    assert (found.status, found.states("FAIL")) == (0, []), found.out
+    assert found.states("warn") == found.states("skip") == [], found.out
+    assert "mode production" in found["key production"][1]
+    assert "mode test" in found["key test"][1]
+    assert found.out.endswith("ok 28, warnings 0, failed 0, skipped 0\n")
+    quiet = check(own, "--quiet", "--url", own.url, "--ca", own.ca)
+    assert (quiet.status, quiet.out) == (0, "")
+    assert own.settings["EASYPOST_API_KEY"] not in found.out
+
+
+def test_without_an_address_the_site_is_passed_over(own):
+    found = check(own)
+    assert found.status == 0
+    found.tells("site", "skip", "not known", "check --url https://")
+    assert found.states("skip") == ["certificate", "site"]
+
+
+@pytest.mark.parametrize("words", [("--url", "http://ship.example.com"),
+                                   ("--url", "https://x/y"), ("more",)])
+def test_asked_wrongly(own, words):
+    done = run(own, "check", *words)
+    assert done.returncode == 2
+    assert "usage" in done.stderr
+
+
+# --- this host ------------------------------------------------------------------------
+
+
+def test_a_configuration_that_cannot_be_used(own):
+    found = check(own, WORKERS="many")
+    found.fails("configuration", "environment: WORKERS must be", "waybill.conf")
+    assert found["database"] == ["skip", "there is no configuration", None]
+    found = check(own, conf_file=own.conf_file + ".not")
+    found.fails("configuration", "cannot be read: No such file", "waybill.conf")
+
+
+@contextlib.contextmanager
+def mode_of(path, mode):
+    before = os.stat(path).st_mode
+    os.chmod(path, mode)
+    yield
+    os.chmod(path, before)
+
+
+def test_secrets_that_everybody_can_read(own, tmp_path):
+    with mode_of(own.conf_file, 0o644):
+        check(own, **ALONE).fails("secrets", "0644: everybody",
+                                    "chmod o= " + own.conf_file)
+    key = tmp_path / "key"
+    key.write_text(own.settings["EASYPOST_API_KEY"])
+    key.chmod(0o604)
+    conf = tmp_path / "waybill.conf"
+    with open(own.conf_file, encoding="utf-8") as file:
+        conf.write_text("".join(
+            line for line in file if "EASYPOST_API_KEY" not in line)
+            + f"EASYPOST_API_KEY_FILE={key}\n")
+    conf.chmod(0o600)
+    check(own, conf_file=conf, **NO_DATABASE).fails("secrets", "key has the mode 0604",
+                                     f"chmod o= {key}")
+
+
+def test_the_secrets_of_the_units(own, tmp_path):
+    """Those beside the configuration are what the services get, whatever it
+    says."""
+    conf = tmp_path / "waybill.conf"
+    shutil.copy(own.conf_file, conf)
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    for name in ("easypost-api-key", "easypost-test-api-key", "webhook-secret"):
+        (secrets / name).write_text("")
+        (secrets / name).chmod(0o600)
+    found = check(own, conf_file=conf, **NO_DATABASE)
+    found.fails("webhook secret", "is not set",
+                f"put it into {secrets}/webhook-secret, then: systemctl restart "
+                "waybill-webhook")
+    assert found["key test"][:2] == ["skip", "EASYPOST_TEST_API_KEY is not set"]
+    (secrets / "webhook-secret").write_text("something")
+    (secrets / "webhook-secret").chmod(0o640)
+    check(own, conf_file=conf, **NO_DATABASE).fails(
+        "secrets", "0640", f"chmod u=rw,go= {secrets}/webhook-secret")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+def test_root_becomes_the_user_of_the_services(own):
+    place = tempfile.mkdtemp(prefix="waybill-", dir="/var/tmp")
+    try:
+        os.chmod(place, 0o700)
+        shutil.chown(place, "postgres", "postgres")
+        found = check(own, WAYBILL_SPOOL_DIR=place, **NO_KEYS)
+        found.tells("user", "ok", "as postgres", None)
+        found.tells("spool", "ok", "nothing waits", None)
+        found.tells("database", "ok", "PostgreSQL", None)
+    finally:
+        shutil.rmtree(place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+def test_who_is_not_root_is_told_what_he_cannot_see(own):
+    place = tempfile.mkdtemp(prefix="waybill-", dir="/var/tmp")
+    try:
+        os.chmod(place, 0o755)
+        os.mkdir(place + "/secrets", 0o700)
+        program = shutil.copy(own.service.program("waybill"), place)
+        conf = place + "/waybill.conf"
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write(f"DATABASE_URL={own.service_url}\nWAYBILL_RUN_DIR="
+                       f"{own.run_dir}\nWAYBILL_SPOOL_DIR={own.spool_dir}\n"
+                       f"WAYBILL_SQL_DIR={place}\n")
+        os.chmod(conf, 0o644)
+        found = check(own, conf_file=conf, user="postgres", program=program)
+        for name in ("pool read", "spool", "key production", "webhook secret"):
+            found.tells(name, "skip", "", "sudo waybill check")
+        assert found["secrets"][0] == "FAIL"  # the configuration's mode
+        os.chmod(conf, 0o600)
+        check(own, conf_file=conf, user="postgres", program=program).fails(
+            "configuration", "Permission denied", "sudo waybill check")
+    finally:
+        shutil.rmtree(place)
+
+
+def test_a_pool_that_does_not_run(own):
+    own.stop_pool("webhook")
+    try:
+        check(own, **ALONE).fails(
+            "pool webhook", "nobody answers at .*webhook.sock",
+            "systemctl enable --now waybill-webhook.socket waybill-webhook")
+    finally:
+        own.start_pool("webhook")
+
+
+def test_a_socket_that_everybody_can_open(own):
+    with mode_of(own.service.socket("read"), 0o666):
+        check(own, **ALONE).fails(
+            "pool read", "mode 0666: anybody may stop workers",
+            "systemctl restart waybill-read.socket")
+
+
+def test_what_waits_and_what_was_refused(own, tmp_path):
+    for name in ("tmp", "new", "bad"):
+        (tmp_path / name).mkdir()
+    old = f"{int(time.time() - 600) * 1000000:020d}.1.0"
+    (tmp_path / "new" / old).write_text("x")
+    more = {"WAYBILL_SPOOL_DIR": str(tmp_path), **ALONE}
+    check(own, **more).fails(
+        "spool", "waiting for the database: 1, the oldest for 10 min",
+        "systemctl enable --now waybill-jobs")
+    (tmp_path / "new" / old).rename(tmp_path / "bad" / old)
+    check(own, **more).fails("spool", "refused by the database: 1", "waybill spool list")
+    check(own, WAYBILL_SPOOL_DIR=str(tmp_path / "no"), **ALONE).fails(
+        "spool", "No such file", "systemd-tmpfiles --create")
+
+
+def test_a_disk_that_is_too_small(own):
+    check(own, SPOOL_MAX_BYTES=str(10 ** 17), **ALONE).warns(
+        "disk of the spool", "less than the [0-9]+ that the spool may need",
+        "df -h " + own.spool_dir)
+
+
+# --- the database ----------------------------------------------------------------------
+
+
+def test_a_database_that_cannot_be_reached(own, tmp_path):
+    postgres = own.postgres
+    for url, text, cure in (
+            (postgres.url("nowhere"), "database .nowhere. does not exist",
+             "createdb"),
+            (postgres.url(role="stranger"), "role .stranger. does not exist",
+             "createuser"),
+            (f"postgresql:///waybill?host={tmp_path}", "No such file",
+             "systemctl start postgresql")):
+        found = check(own, DATABASE_URL=url, **NO_KEYS)
+        found.fails("database", text, cure)
+        assert found["schema"][0] == found["queue"][0] == "skip"
+    found = check(own, DATABASE_URL="", **NO_KEYS)
+    found.warns("database", "nothing is recorded", "DATABASE_URL=postgresql:")
+
+
+def test_a_database_that_hangs(own):
+    own.postgres.freeze()
+    try:
+        began = time.monotonic()
+        check(own, DATABASE_CONNECT_TIMEOUT="1", **NO_KEYS).fails(
+            "database", "no answer in time", "the server hangs")
+        assert time.monotonic() - began < 5
+    finally:
+        own.postgres.thaw()
+
+
+def test_a_login_with_other_rights(own, own_db):
+    own_db("create role clerk login")
+    postgres = own.postgres
+    for role, text, cure in (
+            ("clerk", "clerk is not in both",
+             "grant waybill_worker, waybill_jobs to \"clerk\""),
+            ("postgres", "is a superuser", "createuser waybill"),
+            ("waybill_operator", "owns the schema", "createuser waybill")):
+        check(own, DATABASE_URL=postgres.url(role=role), **NO_KEYS).fails(
+            "rights", text, cure)
+    own_db("drop role clerk")
+
+
+def test_another_schema_than_the_programs(own, own_db, tmp_path):
+    migrate = "sudo -u postgres -g waybill waybill migrate up"
+    sql = tmp_path / "sql"
+    shutil.copytree(os.path.join(ROOT, "sql"), sql)
+    more = {"WAYBILL_SQL_DIR": str(sql), **NO_KEYS}
+    (sql / "api" / "health.sql").write_text(
+        (sql / "api" / "health.sql").read_text() + "-- edited\n")
+    found = check(own, **more)
+    found.fails("schema", "functions and views are not those", migrate)
+    assert found["queue"][0] == "skip"
+    newest = max(name[:4] for name in os.listdir(sql / "migrations"))
+    for way in ("up", "down"):
+        (sql / "migrations" / f"{int(newest) + 1:04d}_more.{way}.sql"
+         ).write_text("select 1;")
+    check(own, **more).fails("schema", "_more and others are not applied",
+                             migrate)
+    first = sql / "migrations" / "0001_foundation.up.sql"
+    first.write_text(first.read_text() + "-- edited\n")
+    check(own, **more).fails("schema", "0001_foundation: edited after",
+                             "apt install --reinstall")
+    own_db("alter table jobs alter max_attempts set default 6")
+    try:
+        check(own, **NO_KEYS).fails("schema", "jobs.max_attempts .in all: 1",
+                                    "waybill migrate verify")
+    finally:
+        own_db("alter table jobs alter max_attempts set default 5")
+
+
+def test_more_workers_than_connections(own):
+    found = check(own, WORKERS="100", WORKERS_OVERFLOW="50", **NO_KEYS)
+    found.tells("connections", "FAIL", r"152 may be needed \(read 45 \+ webhook "
+                r"30 \+ upstream 75 \+ jobs and refresh 2\); there are 11\d = "
+                r"max_connections 120 - 3 reserved - \d of others",
+                "max_connections = 15")
+
+
+# --- the background -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def undone(own_db):
+    """What the test changes in these tables is as it was afterwards."""
+    tables = ("system_metrics", "refresh_history", "reconciliation_ledger",
+              "jobs")
+    for table in tables:
+        own_db(f"create temp table kept_{table} as table waybill.{table}")
+    yield own_db
+    for table in tables:
+        own_db(f"delete from waybill.{table}")
+        own_db(f"insert into waybill.{table} table kept_{table}")
+        own_db(f"drop table kept_{table}")
+
+
+def test_jobs_that_do_not_run(own, undone):
+    own.stop_pool("jobs")
+    try:
+        undone("delete from system_metrics")
+        check(own, **NO_KEYS).fails("jobs", "does not run",
+                                    "systemctl enable --now waybill-jobs")
+        undone("insert into system_metrics (timestamp, host) values "
+               "(now() - interval '3 hours', 'here')")
+        check(own, **NO_KEYS).fails("jobs", "last seen 3 h ago",
+                                    "systemctl enable --now waybill-jobs")
+    finally:
+        own.start_pool("jobs")
+
+
+def test_jobs_that_have_failed(own, undone):
+    undone("insert into jobs (kind, state, error) values ('x', 'failed', 'y')")
+    check(own, **NO_KEYS).fails("queue", "failed for good: 1",
+                                "waybill jobs list")
+    undone("update jobs set state = 'queued', run_at = now() - interval '1 h' "
+           "where kind = 'x'")
+    # The jobs at work take it within a second: nobody looks meanwhile.
+    undone("begin")
+    undone("select id from jobs for update")
+    check(own, **NO_KEYS).fails("queue", "one is due since 60 min",
+                                "systemctl restart waybill-jobs")
+    undone("rollback")
+
+
+def test_timers_that_do_not_run(own, undone):
+    undone("update refresh_history set started_at = now() - interval '3 days'")
+    undone("update reconciliation_ledger set checked_at = "
+           "now() - interval '3 days'")
+    found = check(own, **NO_KEYS)
+    assert found.states("FAIL") == ["reconcile", "refresh"], found.out
+    found.tells("refresh", "FAIL", "last ran 3 days ago",
+                "systemctl enable --now waybill-refresh.timer")
+    found.tells("reconcile", "FAIL", "last ran 3 days ago",
+                "systemctl enable --now waybill-reconcile.timer")
+    undone("delete from refresh_history")
+    found = check(own, **NO_KEYS)
+    found.tells("refresh", "warn", "never", "systemctl start waybill-refresh")
+
+
+def test_figures_that_drift_and_days_that_lack_something(own, undone):
+    undone("update refresh_history set drift = 7 "
+           "where view_name = 'mv_top_routes'")
+    undone("update reconciliation_ledger set is_complete = false, "
+           "day = day - 4")
+    found = check(own, **NO_KEYS)
+    assert found.states("FAIL") == ["drift", "ledger"], found.out
+    found.tells("drift", "FAIL", "wrong, and repaired: 7", "waybill refresh")
+    found.tells("ledger", "FAIL", "not complete here .*: 1",
+                "waybill reconcile --days 5")
+
+
+# --- EasyPost ------------------------------------------------------------------------------
+
+
+def test_a_key_that_easypost_refuses(own, own_sim):
+    """The production key is asked with first."""
+    own_sim.fault(f"GET {HOOKS}*", "status", status=401, times=1)
+    found = check(own, **NO_DATABASE)
+    found.fails("key production", r"the production key \(EASYPOST_API_KEY\) with "
+                "status 401", "EASYPOST_API_KEY= in " + own.conf_file)
+    assert found["webhook production"][0] == "skip"
+    assert found["key test"][0] == "ok"
+    own_sim.fault(f"GET {HOOKS}*", "status", status=401, skip=1, times=1)
+    check(own, **NO_DATABASE).fails("key test", "EASYPOST_TEST_API_KEY", own.conf_file)
+    own_sim.fault(f"GET {HOOKS}*", "status", status=503, times=2)
+    check(own, **NO_DATABASE).warns("key test", "status 503", "in a minute")
+
+
+def test_a_key_of_the_other_mode(own, own_sim):
+    hooks = {"webhooks": [hook(own, mode="test")]}
+    own_sim.canned("GET", HOOKS, hooks, times=1)
+    check(own, **NO_DATABASE, EASYPOST_TEST_API_KEY="").fails(
+        "key production", "a key of the mode test", "EASYPOST_API_KEY=")
+
+
+def test_an_easypost_that_does_not_answer(own):
+    found = check(own, **NO_DATABASE,
+                  EASYPOST_API_BASE="http://127.0.0.1:9")
+    found.tells("key test", "FAIL", "http://127.0.0.1:9 does not answer",
+                "curl -v http://127.0.0.1:9/")
+    assert found["webhook test"][0] == "skip"
+    assert found["clock of EasyPost"][0] == "skip"
+
+
+def hook(own, **more):
+    return {"id": "hook_1", "object": "Webhook", "mode": "production",
+            "url": own.url + "/webhooks/easypost", "disabled_at": None,
+            "created_at": "2026-11-01T00:00:00Z", **more}
+
+
+def test_a_webhook_that_easypost_has_disabled(own, own_sim):
+    url = own.url.replace("https://", "https://shop:secret-word@")
+    for hooks, state, text in (
+            ([hook(own, disabled_at="2026-11-02T03:04:05Z")], "FAIL",
+             "has disabled hook_1, since 2026-11-02"),
+            ([], "FAIL", "none is registered at EasyPost for 127.0.0.1:"),
+            ([hook(own, url="https://elsewhere/webhooks/easypost")], "FAIL",
+             "none is registered"),
+            ([hook(own, disabled_at="2026-11-02T03:04:05Z"),
+              hook(own, id="hook_2", url=url + "/webhooks/easypost")], "ok",
+             "hook_2")):
+        own_sim.canned("GET", HOOKS, {"webhooks": hooks}, times=1)
+        found = check(own, "--url", own.url, "--ca", own.ca,
+                      **NO_DATABASE, EASYPOST_TEST_API_KEY="")
+        found.tells("webhook production", state, text, None if state == "ok" else
+                    f"waybill webhook register {own.url}/webhooks/easypost "
+                    "--mode production")
+        assert found.status == (state == "FAIL")
+        assert "secret-word" not in found.out
+
+
+def test_webhooks_that_nobody_can_sign(own):
+    check(own, EASYPOST_WEBHOOK_SECRET="", **ALONE).fails(
+        "webhook secret", "is not set: webhooks are answered with 503",
+        "EASYPOST_WEBHOOK_SECRET= in")
+    check(own, EASYPOST_WEBHOOK_ALLOW_UNSIGNED="true", **ALONE).fails(
+        "webhook secret", "nobody signed",
+        "EASYPOST_WEBHOOK_ALLOW_UNSIGNED=false")
+
+
+def test_a_clock_that_is_wrong(own, own_sim):
+    then = datetime.datetime.now(datetime.timezone.utc) \
+        + datetime.timedelta(minutes=10)
+    own_sim.canned("GET", HOOKS, {"webhooks": [hook(own)]}, times=1, headers={
+        "Date": then.strftime("%a, %d %b %Y %H:%M:%S GMT")})
+    check(own, **NO_DATABASE, EASYPOST_TEST_API_KEY="").fails(
+        "clock of EasyPost", r"(599|600)\.0 s behind EasyPost's",
+        "timedatectl set-ntp true")
+
+
+# --- the site ----------------------------------------------------------------------------------
+
+
+def make_certificate(folder, name, days):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", str(days), "-subj",
+         "/CN=" + name, "-addext", f"subjectAltName={name}", "-keyout",
+         folder / "key", "-out", folder / "crt"],
+        check=True, capture_output=True)
+    return folder / "crt"
+
+
+@contextlib.contextmanager
+def somebody(folder):
+    """A TLS server that answers everybody with the same document; its address."""
+    import http.server
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "crt", folder / "key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+def test_a_certificate_that_ends_soon_or_is_for_another_name(own, tmp_path):
+    make_certificate(tmp_path, "IP:127.0.0.1", 3)
+    with somebody(tmp_path) as url:
+        found = check(own, "--url", url, "--ca", tmp_path / "crt", **ALONE)
+        assert found.states("FAIL") == ["certificate", "site"], found.out
+        found.tells("certificate", "FAIL", "days left: 2", "certbot renew")
+        found.tells("site", "FAIL", "somebody else than Waybill", "server_name")
+        found = check(own, "--url", url, **ALONE)
+        found.fails("site", "certificate", "--ca FILE")
+    make_certificate(tmp_path, "DNS:elsewhere.example.com", 3)
+    with somebody(tmp_path) as url:
+        check(own, "--url", url, "--ca", tmp_path / "crt", **ALONE).fails(
+            "site", "does not match|no alternative", "certbot --nginx -d")
+
+
+def test_a_site_that_does_not_answer(own):
+    check(own, "--url", "https://127.0.0.1:9", **ALONE).fails(
+        "site", "https://127.0.0.1:9: .*(refused|connect)", "nginx -t")
+
+
+# --- status -----------------------------------------------------------------------------------
+
+
+def test_what_is_going_on(own):
+    event = documents.event("batch.updated", documents.batch())
+    assert deliver(Client(own), event).status_code == 200
+    told = status(own)
+    assert told["read"]["workers"] == told["read"]["limit"] == 1
+    assert told["database"]["schema_version"] > 0
+    assert told["traffic"]["database_bytes"] > 1000000
+    assert told["spool"] == {"waiting": 0, "bytes": 0, "refused": 0,
+                             "oldest_s": None}
+    assert told["work"]["failed"] == 0
+    newest = told["newest_events"][0]
+    assert newest["description"] == "batch.updated"
+    assert newest["object_id"] == event["result"]["id"]
+    text = run(own, "status").stdout
+    assert re.search(r"^database +PostgreSQL .* MB, answers in", text, re.M)
+    assert re.search(r"^upstream +workers 1, busy 0, at most 1; requests", text, re.M)
+    assert "batch.updated" in text
+    assert len(text.splitlines()) <= 24
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_what_cannot_be_reached_is_told(own, tmp_path):
+    more = {"DATABASE_URL": f"postgresql:///waybill?host={tmp_path}",
+            "WAYBILL_SPOOL_DIR": str(tmp_path / "no")}
+    told = status(own, **more)
+    assert "No such file" in told["trouble"]["database"]
+    assert told["read"]["workers"] == 1
+    assert told["newest_events"] == []
+    done = run(own, "status", **more)
+    assert done.returncode == 0
+    assert re.search("^database .*No such file", done.stdout, re.M)
+    assert re.search("^spool .*No such file", done.stdout, re.M)
+    assert run(own, "status", "--yaml").returncode == 2
+
+
