@@ -100,6 +100,9 @@ static const struct {
 	{ "URL is malformed",
 	    "DATABASE_URL=postgresql://USER@HOST:5432/waybill, or "
 	    "postgresql:///waybill for the one on this machine" },
+	{ "no answer in time",
+	    "the server hangs or is far too busy: top; df; journalctl -u "
+	    "postgresql@* -n 20" },
 	{ "",
 	    "pg_lsclusters; systemctl start postgresql; journalctl -u "
 	    "postgresql@* -n 20" },

@@ -412,8 +412,8 @@ check_database_disk(struct check *check, int subject, struct verdict *verdict)
 	    left < DATABASE_LEAST_MIB     ? VERDICT_FAIL
 		: left < DATABASE_LOW_MIB ? VERDICT_WARN
 					  : VERDICT_OK,
-	    "%lld MiB are free in %s (if the server is here, and there)", left,
-	    local_clusters);
+	    "%lld MiB are free in %s (where Debian's PostgreSQL has its data)",
+	    left, local_clusters);
 	if (left < DATABASE_LOW_MIB)
 		verdict_cure(verdict, "df -h %s; make room", local_clusters);
 }

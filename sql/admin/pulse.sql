@@ -35,14 +35,16 @@ begin atomic
             where h.result = 'refreshed'
                 and h.started_at > now() - interval '30 days') h) r
     cross join (
-        select waybill.seconds_since(max(l.checked_at)) as reconciled_s,
+        -- one that is under way has taken back when it last looked
+        select waybill.seconds_since(max(coalesce(l.checked_at, l.started_at)))
+                as reconciled_s,
             count(*) filter (where not l.is_complete and not l.is_under_way)
                 as incomplete,
             (now() at time zone 'UTC')::date + 1 - min(l.day) filter (
                 where not l.is_complete and not l.is_under_way)
                 as incomplete_days
         from (
-            select l.checked_at, l.is_complete, l.day, l.checked_at is null
+            select l.checked_at, l.started_at, l.is_complete, l.day, l.checked_at is null
                     and l.started_at > now() - interval '6 hours'
                     as is_under_way
             from waybill.reconciliation_ledger l) l) l
