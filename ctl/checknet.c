@@ -194,7 +194,7 @@ check_key(struct check *check, int subject, struct verdict *verdict)
 			  "/etc/resolv.conf",
 		    conf->easypost_api_base);
 	}
-	reply_reset(&answer);
+	reply_free(&answer);
 }
 
 /* --- webhooks -------------------------------------------------------------------- */
@@ -399,7 +399,7 @@ check_site(struct check *check, int subject, struct verdict *verdict)
 		judge_site(check, &answer, verdict);
 	else
 		tell_no_site(check, result, easypost_error(site), verdict);
-	reply_reset(&answer);
+	reply_free(&answer);
 }
 
 void

@@ -191,7 +191,7 @@ fetch_event(struct comparing *comparing, const char *id)
 		is_good = receive(comparing, body,
 		    json_text_bytes(json_member(payload, "request_body")));
 	json_free(document);
-	reply_reset(&answer);
+	reply_free(&answer);
 	return is_good;
 }
 

@@ -57,7 +57,7 @@ walk_end(struct walk *walk)
 {
 	json_free(walk->document);
 	walk->document = NULL;
-	reply_reset(&walk->answer);
+	reply_free(&walk->answer);
 }
 
 static void

@@ -481,8 +481,7 @@ free_crowd(struct crowd *crowd)
 		if (lane->curl == NULL)
 			continue;
 		curl_easy_cleanup(lane->curl);
-		buf_free(&lane->answer.body);
-		buf_free(&lane->answer.header_text);
+		reply_free(&lane->answer);
 	}
 	(void)curl_multi_cleanup(crowd->multi); /* nothing is under way */
 	free(crowd);

@@ -83,6 +83,13 @@ read_status(const char *line, size_t bytes)
 	return status;
 }
 
+void
+reply_free(struct reply *answer)
+{
+	buf_free(&answer->body);
+	buf_free(&answer->header_text);
+}
+
 /* A status line begins a header; those of 1xx answers are followed by another,
  * which takes their place. */
 void

@@ -37,6 +37,9 @@ void reply_init(struct reply *);
  * a caller that will be idle for long does it earlier. */
 void reply_reset(struct reply *);
 
+/* Gives all of its memory back: its last use. */
+void reply_free(struct reply *);
+
 /* Takes a line of the header, whose form has been checked.  One that is too long
  * or has no room is left out: an answer is worth more than all of its headers. */
 void reply_take_line(struct reply *, const char *line, size_t bytes);
