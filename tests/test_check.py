@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from env.process import ENVIRONMENT
 from env.stack import Stack
 from fixtures import simulator
 from helpers import ROOT, Client, Database, deliver
@@ -101,8 +102,7 @@ def run(one, *words, conf_file=None, user=None, program=None, **environment):
          conf_file or one.conf_file, *words],
         capture_output=True, text=True, check=False, timeout=40, user=user,
         group=user, cwd="/",
-        env={"PATH": os.environ["PATH"], "ASAN_OPTIONS":
-             os.environ.get("ASAN_OPTIONS", ""), **environment})
+        env={**ENVIRONMENT, **environment})
 
 
 def check(one, *words, **more):

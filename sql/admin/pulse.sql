@@ -44,7 +44,8 @@ begin atomic
                 where not l.is_complete and not l.is_under_way)
                 as incomplete_days
         from (
-            select l.checked_at, l.started_at, l.is_complete, l.day, l.checked_at is null
+            select l.checked_at, l.started_at, l.is_complete, l.day,
+                l.checked_at is null
                     and l.started_at > now() - interval '6 hours'
                     as is_under_way
             from waybill.reconciliation_ledger l) l) l
