@@ -20,18 +20,18 @@ _waybill() {
         esac
     done
     case $last in
-    -c | --config)
+    -c | --config | --ca)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
     --mode) words='test production' ;;
     --scopes) words='read write admin read,write read,write,admin' ;;
     --type) words='shipment tracker address refund' ;;
-    --name | --since | --until | --days) return ;;
+    --name | --since | --until | --days | --url) return ;;
     *)
         case $command${action:+ $action} in
         '') words='migrate key refresh report jobs backfill reconcile rebuild
-            spool config version help -c' ;;
+            spool check status config version help -c' ;;
         migrate) words='up down status history verify' ;;
         key) words='create list revoke' ;;
         'key create') words='--name --mode --scopes' ;;
@@ -43,6 +43,8 @@ _waybill() {
         reconcile) words='--days' ;;
         spool) words='list show retry' ;;
         'spool retry') words='all' ;;
+        check) words='--quiet --url --ca' ;;
+        status) words='--json' ;;
         config*) words='DATABASE_URL EASYPOST_API_KEY EASYPOST_WEBHOOK_SECRET' ;;
         esac
         ;;
