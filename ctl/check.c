@@ -106,7 +106,7 @@ check_until_ms(const struct check *check, int most_ms)
 	return until_ms < check->deadline_ms ? until_ms : check->deadline_ms;
 }
 
-/* --- what the checks need ---------------------------------------------------- */
+/* --- what the checks need ------------------------------------------------ */
 
 /* NULL when it is there, else why the check is passed over. */
 static const char *
@@ -129,7 +129,7 @@ find_obstacle(struct check *check, enum need need)
 	return NULL;
 }
 
-/* --- the command ------------------------------------------------------------- */
+/* --- the command --------------------------------------------------------- */
 
 static void
 print(const char *name, const struct verdict *verdict, bool is_quiet)

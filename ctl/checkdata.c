@@ -26,7 +26,7 @@ static const char migrate[] = "sudo -u postgres -g waybill waybill migrate up";
 static struct sqlfiles files;
 static struct books books;
 
-/* --- asking one thing ------------------------------------------------------------- */
+/* --- asking one thing ---------------------------------------------------- */
 
 struct text {
 	char bytes[LOGIN_MAX];
@@ -72,7 +72,7 @@ ask_setting(struct check *check, const char *name, struct text *text)
 	    check, check->login, "pg_catalog.current_setting", values, text);
 }
 
-/* --- reaching it ------------------------------------------------------------------- */
+/* --- reaching it --------------------------------------------------------- */
 
 /* By libpq's own words, which have no codes. */
 static const struct {
@@ -181,7 +181,7 @@ check_database(struct check *check, int subject, struct verdict *verdict)
 	judge_server(&number, check, verdict);
 }
 
-/* --- who we are there ---------------------------------------------------------------- */
+/* --- who we are there ---------------------------------------------------- */
 
 /* Of a role that there is not nobody is a member. */
 static bool
@@ -271,7 +271,7 @@ check_rights(struct check *check, int subject, struct verdict *verdict)
 	}
 }
 
-/* --- the schema ----------------------------------------------------------------------- */
+/* --- the schema ---------------------------------------------------------- */
 
 static void
 judge_books(struct check *check, struct verdict *verdict)
@@ -289,8 +289,9 @@ judge_books(struct check *check, struct verdict *verdict)
 		verdict_cure(verdict,
 		    i < files.migration_count
 			? "the package's own files: apt install --reinstall "
-			  "waybill"
-			: "the newer version here, too: apt install waybill");
+			  "./waybill_*.deb"
+			: "the newer version here, too: apt install "
+			  "./waybill_*.deb");
 		return;
 	}
 	if (books.version < files.migration_count) {
@@ -348,7 +349,7 @@ check_schema(struct check *check, int subject, struct verdict *verdict)
 		verdict_cure(verdict,
 		    "WAYBILL_SQL_DIR has to name the installed SQL; apt "
 		    "install "
-		    "--reinstall waybill");
+		    "--reinstall ./waybill_*.deb");
 		buf_free(&error);
 		return;
 	}
@@ -369,7 +370,7 @@ check_schema(struct check *check, int subject, struct verdict *verdict)
 		look_for_changes(check, verdict);
 }
 
-/* --- connections ----------------------------------------------------------------------- */
+/* --- connections --------------------------------------------------------- */
 
 /* "read 15 + webhook 10 + upstream 25 + ..." */
 static void

@@ -36,7 +36,7 @@ enum {
 
 static const char local_clusters[] = "/var/lib/postgresql"; /* Debian's */
 
-/* --- the configuration ----------------------------------------------------------- */
+/* --- the configuration --------------------------------------------------- */
 
 void
 check_configuration(struct check *check, int subject, struct verdict *verdict)
@@ -189,7 +189,7 @@ check_user(struct check *check, int subject, struct verdict *verdict)
 	buf_free(&said);
 }
 
-/* --- the pools ------------------------------------------------------------------- */
+/* --- the pools ----------------------------------------------------------- */
 
 static const char *
 group_of(const struct stat *status)
@@ -288,7 +288,7 @@ check_pool(struct check *check, int subject, struct verdict *verdict)
 	}
 }
 
-/* --- the spool and the disks ----------------------------------------------------- */
+/* --- the spool and the disks --------------------------------------------- */
 
 static void
 tell_waiting(const struct spool_survey *spool, struct verdict *verdict)

@@ -75,7 +75,7 @@ skip_secret(
 	}
 }
 
-/* --- EasyPost -------------------------------------------------------------------- */
+/* --- EasyPost ------------------------------------------------------------ */
 
 /* RFC 9110, 6.6.1; whole seconds, so that one of them says nothing. */
 static void
@@ -197,7 +197,7 @@ check_key(struct check *check, int subject, struct verdict *verdict)
 	reply_free(&answer);
 }
 
-/* --- webhooks -------------------------------------------------------------------- */
+/* --- webhooks ------------------------------------------------------------ */
 
 void
 check_webhook_secret(struct check *check, int subject, struct verdict *verdict)
@@ -309,7 +309,7 @@ check_webhook(struct check *check, int subject, struct verdict *verdict)
 		    behind_user(url), hook_path, mode);
 }
 
-/* --- the site -------------------------------------------------------------------- */
+/* --- the site ------------------------------------------------------------ */
 
 static void
 judge_site(

@@ -42,7 +42,7 @@ struct status {
 	char error[FACTS_TEXT_MAX];
 };
 
-/* --- finding out ------------------------------------------------------------------ */
+/* --- finding out --------------------------------------------------------- */
 
 static void
 look_at_pools(struct status *status)
@@ -203,7 +203,7 @@ look_at_standby(struct status *status)
 		    &status->facts, "standby", "error", status->error);
 }
 
-/* --- for people ------------------------------------------------------------------- */
+/* --- for people ---------------------------------------------------------- */
 
 static long long
 number(const struct status *status, const char *section, const char *name)
@@ -345,7 +345,7 @@ print_text(const struct status *status)
 		print_work(status);
 }
 
-/* --- for machines ----------------------------------------------------------------- */
+/* --- for machines -------------------------------------------------------- */
 
 static bool
 print_json(const struct status *status)
@@ -378,7 +378,7 @@ print_json(const struct status *status)
 	return is_whole;
 }
 
-/* --- the command ------------------------------------------------------------------ */
+/* --- the command --------------------------------------------------------- */
 
 static void
 look_at_all(struct status *status)
