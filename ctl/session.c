@@ -3,9 +3,15 @@
  */
 #include "ctl/session.h"
 #include "ctl/commands.h"
+#include "shared/clock.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { ASK_MS = 10000 };
 
 static const char lacks_privilege[] = "42501"; /* SQLSTATE */
 
@@ -53,4 +59,54 @@ session_failed(const struct db *db, const char *what)
 		    "waybill: the login in DATABASE_URL may not do this; that "
 		    "of the database's owner may\n");
 	return CTL_FAILED;
+}
+
+/* True when this process was root and is the user waybill now. */
+static bool
+leave_root(void)
+{
+	const struct passwd *user = geteuid() == 0 ? getpwnam("waybill") : NULL;
+
+	return user != NULL && initgroups(user->pw_name, user->pw_gid) == 0 &&
+	    setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0;
+}
+
+struct asking {
+	const struct conf *conf;
+	const char *role;
+	struct db_call *call;
+	db_row_function *row;
+	void *context;
+};
+
+static enum db_status
+ask(const struct asking *asking, char error[DB_MESSAGE_MAX])
+{
+	struct db *db = session_open(asking->conf, asking->role, ASK_MS);
+	enum db_status status;
+
+	asking->call->deadline_ms = clock_ms() + ASK_MS;
+	status = db_call(db, asking->call, asking->row, asking->context);
+	(void)snprintf(error, DB_MESSAGE_MAX, "%s",
+	    status == DB_OK ? "" : db_error(db)->message); /* fits */
+	db_close(db);
+	return status;
+}
+
+enum db_status
+session_ask(const struct conf *conf, const char *role, struct db_call *call,
+    db_row_function *row, void *context, char error[DB_MESSAGE_MAX])
+{
+	const struct asking asking = { conf, role, call, row, context };
+	enum db_status status;
+
+	if (*conf->secrets.database_url == '\0') {
+		(void)snprintf(error, DB_MESSAGE_MAX,
+		    "DATABASE_URL is not set"); /* fits */
+		return DB_AWAY;
+	}
+	status = ask(&asking, error);
+	if ((status == DB_AWAY || status == DB_REFUSED) && leave_root())
+		status = ask(&asking, error);
+	return status;
 }

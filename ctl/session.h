@@ -15,6 +15,14 @@ struct db *session_open(const struct conf *, const char *role, int limit_ms);
 /* The text of a row's column; "" for null, and when there is no such column. */
 const char *session_text(const struct db_row *, const char *column);
 
+/* One call, within 10 s, on a connection of its own, for a command that root runs
+ * for other reasons: where root may not do it, it is done again as the user
+ * waybill, which this process then is for good.  The deadline is set here.  When
+ * it was not done, `error` says why. */
+enum db_status session_ask(const struct conf *, const char *role,
+    struct db_call *, db_row_function *row, void *context,
+    char error[DB_MESSAGE_MAX]) __attribute__((warn_unused_result));
+
 /* Tells on stderr what failed and why; returns the exit status. */
 int session_failed(const struct db *, const char *what);
 

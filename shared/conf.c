@@ -366,6 +366,7 @@ conf_load(struct conf *conf, const char *file, struct buf *error)
 	for (i = 0; i < KEYS; i++)
 		if (!choose(load, i) || !store(load, i))
 			return false;
+	load->conf.file = load->file;
 	load->error = NULL;
 	last_load = load;
 	*conf = load->conf;

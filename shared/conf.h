@@ -39,6 +39,7 @@ struct conf_secrets {
 };
 
 struct conf {
+	const char *file; /* that was read; NULL: none */
 	struct conf_secrets secrets;
 	enum conf_environment environment;
 	int log_priority;

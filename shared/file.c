@@ -1,5 +1,5 @@
 /*
- * A whole file into a buf: see file.h for the promises.
+ * Whole files: see file.h for the promises.
  *
  * For configuration, secrets, spool records and SQL files; never for anything
  * from the network.
@@ -8,6 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { STEP_BYTES = 16384 };
@@ -64,4 +67,71 @@ file_read(const char *path, struct buf *content)
 	(void)close(fd); /* it was only read from */
 	errno = saved_errno;
 	return is_read;
+}
+
+static bool
+write_all(int fd, const char *data, size_t bytes)
+{
+	while (bytes > 0) {
+		ssize_t n = write(fd, data, bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		data += n;
+		bytes -= (size_t)n;
+	}
+	return fsync(fd) == 0;
+}
+
+/* A name is on the disk when its directory is. */
+static bool
+sync_directory_of(const char *path)
+{
+	char directory[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	bool is_synced;
+	int fd;
+
+	(void)snprintf(directory, sizeof(directory), "%.*s",
+	    slash == NULL ? 1 : (int)(slash - path) + 1,
+	    slash == NULL ? "." : path); /* fits: shorter than the path */
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	is_synced = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd); /* it was only a place to stand on */
+	return is_synced;
+}
+
+bool
+file_replace(const char *path, const void *data, size_t bytes)
+{
+	char fresh[PATH_MAX];
+	int length = snprintf(fresh, sizeof(fresh), "%s.new", path);
+	bool is_written;
+	int saved_errno;
+	int fd;
+
+	if (length < 0 || (size_t)length >= sizeof(fresh)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	(void)unlink(fresh); /* what a crash left, or nothing */
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	is_written = write_all(fd, data, bytes);
+	saved_errno = errno;
+	if (close(fd) != 0 && is_written) {
+		is_written = false;
+		saved_errno = errno;
+	}
+	if (is_written && rename(fresh, path) == 0)
+		return sync_directory_of(path);
+	if (is_written)
+		saved_errno = errno;
+	(void)unlink(fresh); /* nothing of ours stays */
+	errno = saved_errno;
+	return false;
 }

@@ -1,5 +1,5 @@
 /*
- * A whole file into a buf.
+ * A whole file into a buf, and bytes into a whole file.
  */
 #ifndef WAYBILL_FILE_H
 #define WAYBILL_FILE_H
@@ -15,5 +15,11 @@ bool file_read(const char *path, struct buf *)
 
 /* The same from an open file, which stays open. */
 bool file_read_fd(int fd, struct buf *) __attribute__((warn_unused_result));
+
+/* Puts the bytes in place of the file's content, whole or not at all, whatever
+ * happens meanwhile: with mode 0600, and on the disk when it returns.  False with
+ * errno when that cannot be; the file is then as before. */
+bool file_replace(const char *path, const void *data, size_t bytes)
+    __attribute__((warn_unused_result));
 
 #endif

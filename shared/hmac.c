@@ -118,6 +118,17 @@ hmac_verify(const char *const secrets[], size_t count, const void *body,
 	return is_valid;
 }
 
+void
+hmac_sign(const char *secret, const void *body, size_t bytes,
+    char signature[HMAC_SIGNATURE_BYTES + 1])
+{
+	unsigned char digest[SHA256_BYTES];
+
+	sign(secret, body, bytes, digest);
+	memcpy(signature, signature_prefix, sizeof(signature_prefix) - 1);
+	hmac_hex(digest, signature + sizeof(signature_prefix) - 1);
+}
+
 bool
 hmac_equal(const char *a, const char *b)
 {

@@ -10,7 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SHA256_BYTES = 32, SHA256_HEX_BYTES = 64 };
+enum {
+	SHA256_BYTES = 32,
+	SHA256_HEX_BYTES = 64,
+	HMAC_SIGNATURE_BYTES = 16 + SHA256_HEX_BYTES, /* with its prefix */
+};
 
 /* SHA-256 of `bytes` bytes (FIPS 180-4). */
 void hmac_sha256(
@@ -26,6 +30,11 @@ void hmac_hex(
  * are always tried and compared in constant time. */
 bool hmac_verify(const char *const secrets[], size_t count, const void *body,
     size_t bytes, const char *signature);
+
+/* The signature of the body under the secret, as EasyPost writes it:
+ * "hmac-sha256-hex=" and 64 lower-case digits, and a zero byte. */
+void hmac_sign(const char *secret, const void *body, size_t bytes,
+    char signature[HMAC_SIGNATURE_BYTES + 1]);
 
 /* True when both strings are equal; its time depends on their lengths only. */
 bool hmac_equal(const char *, const char *);

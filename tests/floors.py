@@ -46,7 +46,7 @@ FLOORS = {
         "main",
     ],
     "ctl": [
-        "commands facts machine ping service sqlfiles table",
+         "commands credentials facts machine ping service sqlfiles table",
         "session",
         "activities books walk",
         "backfill check config jobs key migrate rebuild reconcile refresh report spool "

@@ -205,6 +205,21 @@ an_empty_body_has_a_signature(void **state)
 }
 
 static void
+what_is_signed_is_accepted(void **state)
+{
+	const char *secret = "plain-secret";
+	char signature[HMAC_SIGNATURE_BYTES + 1];
+	char expected[HMAC_SIGNATURE_BYTES + 1];
+
+	(void)state;
+	hmac_sign(secret, body, BODY_BYTES, signature);
+	(void)snprintf(
+	    expected, sizeof(expected), "hmac-sha256-hex=%s", plain_hex);
+	assert_string_equal(signature, expected);
+	assert_true(hmac_verify(&secret, 1, body, BODY_BYTES, signature));
+}
+
+static void
 digests_are_sha256(void **state)
 {
 	unsigned char digest[SHA256_BYTES];
@@ -263,6 +278,7 @@ main(void)
 		cmocka_unit_test(malformed_signatures_are_refused),
 		cmocka_unit_test(one_changed_bit_is_noticed),
 		cmocka_unit_test(an_empty_body_has_a_signature),
+		cmocka_unit_test(what_is_signed_is_accepted),
 		cmocka_unit_test(digests_are_sha256),
 		cmocka_unit_test(equal_means_every_byte_and_the_length),
 		cmocka_unit_test(random_bytes_differ),
