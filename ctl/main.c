@@ -80,6 +80,19 @@ static const struct command {
 	  check_run, false },
 	{ "status", "[--json]", "show what is going on at this moment",
 	  status_run, true },
+	{ "webhook", "register URL [--mode test|production] [--ca FILE]",
+	  "let EasyPost deliver to URL, signed with this host's secret; what is\n"
+	  "      registered already gets the secret and is enabled",
+	  webhook_run, true },
+	{ "webhook", "list [--mode test|production]",
+	  "show the webhooks that EasyPost has; * leads to Waybill",
+	  webhook_run, true },
+	{ "webhook", "test [URL] [--ca FILE]",
+	  "deliver a signed event that changes nothing, and see whether it arrives",
+	  webhook_run, true },
+	{ "webhook", "new-secret", "make a secret, and keep the one before until\n"
+	  "      EasyPost has the new one", webhook_run, true },
+	{ "webhook", "delete ID", "end a webhook at EasyPost", webhook_run, true },
 	{ "config", "[KEY...]",
 	  "show the configuration in effect, secrets masked; or these keys alone,\n"
 	  "      exit status 1 when none of them is set",

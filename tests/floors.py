@@ -46,11 +46,12 @@ FLOORS = {
         "main",
     ],
     "ctl": [
-         "commands credentials facts machine ping service sqlfiles table",
+        "commands credentials delivery facts hooks machine ping service sqlfiles "
+        "table",
         "session",
         "activities books walk",
         "backfill check config jobs key migrate rebuild reconcile refresh report spool "
-        "status",
+        "status webhook",
         "main",
     ],
 }

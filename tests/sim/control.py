@@ -11,7 +11,8 @@
   GET    /_sim/events       all events, oldest first, with their exact bodies
   POST   /_sim/tracker/{id}/advance  {"steps": 1} or {"to": status}, "now", "wait": false
   POST   /_sim/refund/{id}/settle    the carrier grants a refund (rfnd_ or shp_)
-  POST   /_sim/webhook      {"url","secret","mode": test, production or both}
+  POST   /_sim/webhook      {"url","secret","mode": test, production or both,
+                            "disabled": true}; DELETE forgets all
   POST   /_sim/emit         {"description","result",...}: any event, as the test likes it
   POST   /_sim/deliver      {"event_id" | "object_id" | "body", "times", "order", "seed",
                             "parallel", "signature": valid|none|wrong|bare, "secret",
@@ -239,7 +240,10 @@ def register_webhook(app, order, answer, _rest, _query):
         for hook in app.store.spaces[one].all("hook"):
             if hook["url"] == order["url"]:
                 app.store.spaces[one].drop(hook["id"])
-        hooks.append(add_webhook(app, one, order["url"], order.get("secret")))
+        hook = add_webhook(app, one, order["url"], order.get("secret"))
+        if order.get("disabled"):
+            hook["disabled_at"] = hook["created_at"]
+        hooks.append(hook)
     answer({"webhooks": hooks})
 
 
