@@ -49,6 +49,9 @@ int status_run(const struct conf *, int count, char **words);
 /* EasyPost's webhooks: register, list, test, new-secret, delete. */
 int webhook_run(const struct conf *, int count, char **words);
 
+/* Settings of PostgreSQL for this machine. */
+int tune_run(const struct conf *, int count, char **words);
+
 /* Prints the configuration in effect, or some keys of it, secrets masked. */
 int config_run(const struct conf *, int count, char **words);
 

@@ -103,3 +103,9 @@ machine_look(struct machine *machine, const char *path, struct buf *out)
 		(void)buf_addf(out, ",\"disk_usage_percent\":%.2f",
 		    100 - 100 * (double)disk.f_bavail / (double)disk.f_blocks);
 }
+
+int64_t
+machine_memory_kb(void)
+{
+	return memory_of("MemTotal");
+}

@@ -1,5 +1,5 @@
 /*
- * What this machine is doing, for system_metrics.
+ * What this machine has, and what it is doing, for system_metrics.
  */
 #ifndef WAYBILL_MACHINE_H
 #define WAYBILL_MACHINE_H
@@ -18,5 +18,8 @@ struct machine {
  * memory_usage_mb, memory_percent, and disk_usage_percent of the file system that
  * `path` is on, without braces; null is what cannot be known. */
 void machine_look(struct machine *, const char *path, struct buf *out);
+
+/* All of its memory; -1 when it cannot be known. */
+int64_t machine_memory_kb(void);
 
 #endif

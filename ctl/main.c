@@ -93,6 +93,10 @@ static const struct command {
 	{ "webhook", "new-secret", "make a secret, and keep the one before until\n"
 	  "      EasyPost has the new one", webhook_run, true },
 	{ "webhook", "delete ID", "end a webhook at EasyPost", webhook_run, true },
+	{ "tune", "[--memory 4G] [--cores N] [--connections N] [--storage ssd|disk]",
+	  "print settings of PostgreSQL for this machine, or one like that, with\n"
+	  "      their reasons, and compare them with the running server",
+	  tune_run, true },
 	{ "config", "[KEY...]",
 	  "show the configuration in effect, secrets masked; or these keys alone,\n"
 	  "      exit status 1 when none of them is set",

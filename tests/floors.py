@@ -47,11 +47,11 @@ FLOORS = {
     ],
     "ctl": [
         "commands credentials delivery facts hooks machine ping service sqlfiles "
-        "table",
-        "session",
-        "activities books walk",
+        "table tuning",
+        "scene session",
+        "activities books secret trial walk",
         "backfill check config jobs key migrate rebuild reconcile refresh report spool "
-        "status webhook",
+        "status tune webhook",
         "main",
     ],
 }
