@@ -27,11 +27,14 @@ _waybill() {
     --mode) words='test production' ;;
     --scopes) words='read write admin read,write read,write,admin' ;;
     --type) words='shipment tracker address refund' ;;
-    --name | --since | --until | --days | --url) return ;;
+    --storage) words='ssd disk' ;;
+    --name | --since | --until | --days | --url | --memory | --cores | --connections)
+        return
+        ;;
     *)
         case $command${action:+ $action} in
         '') words='migrate key refresh report jobs backfill reconcile rebuild
-            spool check status config version help -c' ;;
+            spool check status webhook tune config version help -c' ;;
         migrate) words='up down status history verify' ;;
         key) words='create list revoke' ;;
         'key create') words='--name --mode --scopes' ;;
@@ -45,6 +48,11 @@ _waybill() {
         'spool retry') words='all' ;;
         check) words='--quiet --url --ca' ;;
         status) words='--json' ;;
+        webhook) words='register list test new-secret delete' ;;
+        'webhook register') words='--mode --ca' ;;
+        'webhook list') words='--mode' ;;
+        'webhook test') words='--ca' ;;
+        tune) words='--memory --cores --connections --storage' ;;
         config*) words='DATABASE_URL EASYPOST_API_KEY EASYPOST_WEBHOOK_SECRET' ;;
         esac
         ;;
