@@ -15,6 +15,10 @@ begin
     if not pg_try_advisory_xact_lock(hashtextextended('waybill.merge', 0)) then
         return null;
     end if;
+    -- a dump brings notes of transactions that this cluster has yet to see
+    update waybill.shipment_deltas d
+    set xid = pg_current_xact_id()
+    where d.xid >= pg_snapshot_xmax(pg_current_snapshot());
     perform waybill.move_routes();
     v_taken := waybill.first_notes(200000);
     perform waybill.merge_days(v_taken);
