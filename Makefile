@@ -1,6 +1,6 @@
 # Waybill.  make run: try it.  make test: prove it.  make deb: the package.  The
 # rest is for those who work on it: check, unit, test-asan, test-boot, accept,
-# bench, man, install, clean.
+# bench, drill, man, install, clean.
 
 BUILD = build
 CC = gcc
@@ -121,6 +121,12 @@ bench:
 	@tests/env/packages.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_FLAGS)
+
+# The database is lost while labels are bought, and restored; DRILL_TIMEOUT=60 is
+# the archive_timeout of backup/postgresql.conf.
+drill: packages
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	$(PYTHON) -m pytest tests/drill.py -q -s
 
 packages:
 	@tests/env/packages.sh test
@@ -322,5 +328,5 @@ clean:
 	rm -rf build build-asan
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all web run test test-asan test-boot unit accept bench packages check checks man install deb clean
+.PHONY: all web run test test-asan test-boot unit accept bench drill packages check checks man install deb clean
 .PRECIOUS: $(BUILD)/%.o

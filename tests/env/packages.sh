@@ -53,7 +53,8 @@ python3-hypothesis: input that nobody thinks of
 python3-jsonschema: the shape of answers
 chromium: the page, as people see it
 chromium-driver: a hand for it
-python3-selenium: what the hand does"
+python3-selenium: what the hand does
+pgbackrest: backups, and the units that make them"
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
