@@ -258,13 +258,14 @@ SQL_DIR_LINE = $(if $(filter-out /usr,$(PREFIX)),WAYBILL_SQL_DIR=$(SHARE),&)
 
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR)/waybill-.service.d \
+		$(DESTDIR)$(UNITDIR)/waybill-backup@.service.d \
 		$(DESTDIR)$(SHARE)/waybill/nginx
 	install $(STRIP) $(BUILD)/waybill $(BUILD)/waybill-fcgi $(DESTDIR)$(PREFIX)/bin
 	# The files of the version before would be loaded with those of this one.
 	rm -rf $(DESTDIR)$(SHARE)/waybill/sql
 	cp -R sql $(DESTDIR)$(SHARE)/waybill/
 	chmod -R u=rwX,go=rX $(DESTDIR)$(SHARE)/waybill/sql
-	for unit in $(UNITS) systemd/waybill-.service.d/00-sandbox.conf; do \
+	for unit in $(UNITS) $(wildcard systemd/*.service.d/*.conf); do \
 		sed 's,/usr/bin/waybill,$(PREFIX)/bin/waybill,g' $$unit \
 		>$(DESTDIR)$(UNITDIR)/$${unit#systemd/} || exit 1; \
 		chmod 644 $(DESTDIR)$(UNITDIR)/$${unit#systemd/} || exit 1; \
@@ -291,6 +292,8 @@ install: all man
 	install -d $(DESTDIR)$(SHARE)/waybill/monitoring
 	install -m 644 $(wildcard monitoring/*) \
 		$(DESTDIR)$(SHARE)/waybill/monitoring/
+	install -d $(DESTDIR)$(SHARE)/waybill/backup
+	install -m 644 $(wildcard backup/*) $(DESTDIR)$(SHARE)/waybill/backup/
 	# What somebody may have changed is not overwritten.
 	install -d $(DESTDIR)$(SYSCONFDIR)/waybill \
 		$(DESTDIR)$(SYSCONFDIR)/nginx/sites-available
