@@ -1,11 +1,11 @@
 """A dump of the database, put into another cluster: what pg_dump cannot carry,
 the numbers of the old cluster's transactions, disturbs nothing there."""
 
+import shutil
 import subprocess
 
 import pytest
 
-from env.postgres import Postgres
 from env.process import run
 from helpers import Client, Database, wait_until
 from test_figures import assert_right
@@ -44,18 +44,16 @@ def dumped(server):
 
 def put_into_new_cluster(own, roles, data):
     """In the place of the old one, as docs/backup.md says."""
-    old = own.postgres
-    old.crash()
-    new = Postgres(old.directory + "-new", old.socket_dir, old.log,
-                   fsync=False)
-    new.make()
-    new.start()
-    own.postgres = new
+    server = own.postgres
+    server.crash()
+    shutil.rmtree(server.directory)
+    server.make()
+    server.start()
     # of its roles one is there in every cluster: the superuser
-    program(new, "psql", "-Xq", "-d", new.admin_url("postgres"),
+    program(server, "psql", "-Xq", "-d", server.admin_url("postgres"),
             stdin=roles.encode())
-    program(new, "pg_restore", "-d", new.admin_url("postgres"), "--create",
-            "--exit-on-error", stdin=data)
+    program(server, "pg_restore", "-d", server.admin_url("postgres"),
+            "--create", "--exit-on-error", stdin=data)
 
 
 def test_numbers_of_another_cluster_hide_nothing(own):
