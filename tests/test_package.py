@@ -13,14 +13,14 @@ import pytest
 
 from helpers import ROOT
 
-PARTS = ["Makefile", "README.md", "VERSION", "ctl", "debian", "docs", "fcgi",
-         "man", "nginx", "shared", "sql", "systemd", "web"]
+PARTS = ["Makefile", "README.md", "VERSION", "backup", "ctl", "debian", "docs",
+         "fcgi", "man", "monitoring", "nginx", "shared", "sql", "systemd", "web"]
 OBJECTS = ["ctl", "fcgi", "shared"]
 UNITS = "lib/systemd/system"
 STARTED = [f"waybill-{name}" for name in (
     "jobs.service", "read.service", "read.socket", "upstream.service",
     "upstream.socket", "webhook.service", "webhook.socket", "refresh.timer",
-    "reconcile.timer")]
+    "reconcile.timer", "backup-diff.timer", "backup-full.timer")]
 
 
 def read(*path):
