@@ -69,20 +69,22 @@ file_read(const char *path, struct buf *content)
 	return is_read;
 }
 
-static bool
-write_all(int fd, const char *data, size_t bytes)
+bool
+file_write(int fd, const void *data, size_t bytes)
 {
+	const char *at = data;
+
 	while (bytes > 0) {
-		ssize_t n = write(fd, data, bytes);
+		ssize_t n = write(fd, at, bytes);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return false;
-		data += n;
+		at += n;
 		bytes -= (size_t)n;
 	}
-	return fsync(fd) == 0;
+	return true;
 }
 
 /* A name is on the disk when its directory is. */
@@ -121,7 +123,7 @@ file_replace(const char *path, const void *data, size_t bytes)
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
-	is_written = write_all(fd, data, bytes);
+	is_written = file_write(fd, data, bytes) && fsync(fd) == 0;
 	saved_errno = errno;
 	if (close(fd) != 0 && is_written) {
 		is_written = false;

@@ -269,22 +269,6 @@ spool_look(const char *dir, struct spool_survey *survey)
  * Keeping.
  */
 
-static bool
-write_all(int fd, const char *data, size_t bytes)
-{
-	while (bytes > 0) {
-		ssize_t n = write(fd, data, bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		data += n;
-		bytes -= (size_t)n;
-	}
-	return true;
-}
-
 /* A name that sorts behind all earlier ones, also when the clock steps back
  * within the life of this process. */
 static bool
@@ -319,8 +303,8 @@ write_file(int top, const char *path, const struct buf *head,
 
 	if (fd < 0)
 		return false;
-	is_written = write_all(fd, head->data, head->len) &&
-	    write_all(fd, record->body, record->body_bytes) && sync_fd(fd);
+	is_written = file_write(fd, head->data, head->len) &&
+	    file_write(fd, record->body, record->body_bytes) && sync_fd(fd);
 	if (!is_written)
 		close_quietly(fd);
 	else
@@ -454,8 +438,8 @@ write_reason(int top, const char *name, const char *reason)
 	fd = openat(top, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return;
-	(void)write_all(fd, reason, strlen(reason)); /* as said above */
-	(void)write_all(fd, "\n", 1);
+	(void)file_write(fd, reason, strlen(reason)); /* as said above */
+	(void)file_write(fd, "\n", 1);
 	(void)sync_fd(fd);
 	(void)close(fd);
 }
