@@ -8,8 +8,8 @@
 #ifndef WAYBILL_CHECK_H
 #define WAYBILL_CHECK_H
 
+#include "ctl/credentials.h"
 #include "ctl/facts.h"
-#include "ctl/service.h"
 #include "shared/conf.h"
 #include "shared/db.h"
 #include "shared/easypost.h"
@@ -48,7 +48,7 @@ struct check {
 
 	struct conf conf;
 	bool has_conf;
-	enum service_secrets secrets;
+	enum credentials secrets;
 
 	struct db *login;   /* as the URL says */
 	struct db *jobs;    /* as waybill_jobs; NULL: it may not or is away */

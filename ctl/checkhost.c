@@ -3,6 +3,7 @@
  */
 #include "ctl/check.h"
 #include "ctl/ping.h"
+#include "ctl/service.h"
 #include "shared/clock.h"
 #include "shared/envfile.h"
 #include "shared/file.h"
@@ -45,7 +46,7 @@ check_configuration(struct check *check, int subject, struct verdict *verdict)
 
 	(void)subject;
 	buf_init(&error, ERROR_MAX_BYTES);
-	check->secrets = service_name_secrets(check->file);
+	check->secrets = credentials_name(check->file);
 	check->has_conf = conf_load(&check->conf, check->file, &error);
 	if (!check->has_conf) {
 		bool is_hidden = check->file != NULL &&
@@ -151,17 +152,17 @@ look_at_directory(const char *dir, struct verdict *verdict)
 void
 check_secrets(struct check *check, int subject, struct verdict *verdict)
 {
-	char dir[PATH_MAX];
+	char dir[CREDENTIALS_PATH_MAX];
 
 	(void)subject;
-	service_secrets_dir(check->file, dir, sizeof(dir));
+	credentials_path(check->file, "", dir);
 	if (check->file != NULL)
 		look_at_file(check->file, verdict);
-	if (check->secrets == SERVICE_SECRETS_NAMED)
+	if (check->secrets == CREDENTIALS_NAMED)
 		look_at_directory(dir, verdict);
 	if (verdict->state == VERDICT_FAIL)
 		return;
-	if (check->secrets == SERVICE_SECRETS_HIDDEN) {
+	if (check->secrets == CREDENTIALS_HIDDEN) {
 		verdict_set(
 		    verdict, VERDICT_SKIP, "only root may look into %s", dir);
 		verdict_cure(verdict, "sudo waybill check");

@@ -46,10 +46,10 @@ static void
 cure_secret(const struct check *check, const char *file, const char *setting,
     const char *service, struct verdict *verdict)
 {
-	char dir[VERDICT_TEXT_MAX / 2];
+	char dir[CREDENTIALS_PATH_MAX];
 
-	service_secrets_dir(check->file, dir, sizeof(dir));
-	if (check->secrets == SERVICE_SECRETS_NONE)
+	credentials_path(check->file, "", dir);
+	if (check->secrets == CREDENTIALS_NONE)
 		verdict_cure(verdict, "%s= in %s", setting,
 		    check->file == NULL ? "the environment" : check->file);
 	else
@@ -63,10 +63,10 @@ static void
 skip_secret(
     const struct check *check, const char *setting, struct verdict *verdict)
 {
-	char dir[VERDICT_TEXT_MAX / 2];
+	char dir[CREDENTIALS_PATH_MAX];
 
-	service_secrets_dir(check->file, dir, sizeof(dir));
-	if (check->secrets == SERVICE_SECRETS_HIDDEN) {
+	credentials_path(check->file, "", dir);
+	if (check->secrets == CREDENTIALS_HIDDEN) {
 		verdict_set(
 		    verdict, VERDICT_SKIP, "only root may look into %s", dir);
 		verdict_cure(verdict, "sudo waybill check");
@@ -214,7 +214,7 @@ check_webhook_secret(struct check *check, int subject, struct verdict *verdict)
 		    *conf->secrets.webhook_secret_previous == '\0'
 			? "it is set"
 			: "it is set, and the one before still holds");
-	} else if (check->secrets == SERVICE_SECRETS_HIDDEN) {
+	} else if (check->secrets == CREDENTIALS_HIDDEN) {
 		skip_secret(check, "EASYPOST_WEBHOOK_SECRET", verdict);
 	} else {
 		verdict_set(verdict, VERDICT_FAIL,

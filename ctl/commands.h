@@ -46,6 +46,7 @@ int check_run(const struct conf *, int count, char **words);
 
 /* What is going on at this moment, for people or as JSON. */
 int status_run(const struct conf *, int count, char **words);
+
 /* EasyPost's webhooks: register, list, test, new-secret, delete. */
 int webhook_run(const struct conf *, int count, char **words);
 

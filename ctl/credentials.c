@@ -8,70 +8,76 @@
 #include "shared/buf.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ERROR_MAX_BYTES = 4096 };
 
-static const char default_directory[] = "/etc/waybill/";
+static const char installed_file[] = "/etc/waybill/waybill.conf";
 
 static const struct {
+	const char *key;
 	const char *key_file;
 	const char *name;
-	size_t offset; /* of the value in struct conf_secrets */
 } credentials[] = {
-	{ "EASYPOST_API_KEY_FILE", "easypost-api-key",
-	    offsetof(struct conf_secrets, easypost_api_key) },
-	{ "EASYPOST_TEST_API_KEY_FILE", "easypost-test-api-key",
-	    offsetof(struct conf_secrets, easypost_test_api_key) },
-	{ "EASYPOST_WEBHOOK_SECRET_FILE", "webhook-secret",
-	    offsetof(struct conf_secrets, webhook_secret) },
-	{ "EASYPOST_WEBHOOK_SECRET_PREVIOUS_FILE", "webhook-secret-previous",
-	    offsetof(struct conf_secrets, webhook_secret_previous) },
+	{ "EASYPOST_API_KEY", "EASYPOST_API_KEY_FILE", "easypost-api-key" },
+	{ "EASYPOST_TEST_API_KEY", "EASYPOST_TEST_API_KEY_FILE",
+	    "easypost-test-api-key" },
+	{ "EASYPOST_WEBHOOK_SECRET", "EASYPOST_WEBHOOK_SECRET_FILE",
+	    "webhook-secret" },
+	{ "EASYPOST_WEBHOOK_SECRET_PREVIOUS",
+	    "EASYPOST_WEBHOOK_SECRET_PREVIOUS_FILE",
+	    "webhook-secret-previous" },
 };
 
 enum { CREDENTIALS = sizeof(credentials) / sizeof(*credentials) };
 
 void
 credentials_path(
-    const struct conf *conf, const char *name, char path[CREDENTIALS_PATH_MAX])
+    const char *file, const char *name, char path[CREDENTIALS_PATH_MAX])
 {
-	const char *file = conf->file == NULL ? default_directory : conf->file;
-	const char *slash = strrchr(file, '/');
-	int bytes = slash == NULL ? 0 : (int)(slash - file) + 1;
+	const char *beside = file == NULL ? installed_file : file;
+	const char *slash = strrchr(beside, '/');
+	int bytes = slash == NULL ? 0 : (int)(slash - beside) + 1;
 
 	/* Cut only where no file can be. */
-	(void)snprintf(
-	    path, CREDENTIALS_PATH_MAX, "%.*ssecrets/%s", bytes, file, name);
+	(void)snprintf(path, CREDENTIALS_PATH_MAX, "%.*ssecrets%s%s", bytes,
+	    beside, *name == '\0' ? "" : "/", name);
 }
 
-static bool
-is_set(const struct conf_secrets *secrets, size_t offset)
+enum credentials
+credentials_name(const char *file)
 {
-	const char *value;
+	char path[CREDENTIALS_PATH_MAX];
+	struct stat status;
 
-	memcpy(&value, (const char *)secrets + offset, sizeof(value));
-	return *value != '\0';
+	credentials_path(file, "", path);
+	if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
+		return CREDENTIALS_NONE;
+	if (access(path, R_OK | X_OK) != 0)
+		return CREDENTIALS_HIDDEN;
+	for (size_t i = 0; i < CREDENTIALS; i++) {
+		if (getenv(credentials[i].key) != NULL ||
+		    getenv(credentials[i].key_file) != NULL)
+			continue;
+		credentials_path(file, credentials[i].name, path);
+		if (access(path, R_OK) == 0 &&
+		    setenv(credentials[i].key_file, path, 1) != 0)
+			abort(); /* out of memory */
+	}
+	return CREDENTIALS_NAMED;
 }
 
 bool
 credentials_load(struct conf *conf)
 {
-	char path[CREDENTIALS_PATH_MAX];
 	struct buf error;
 	bool is_good;
 
-	for (size_t i = 0; i < CREDENTIALS; i++) {
-		if (is_set(&conf->secrets, credentials[i].offset))
-			continue;
-		credentials_path(conf, credentials[i].name, path);
-		if (access(path, R_OK) == 0 &&
-		    setenv(credentials[i].key_file, path, 1) != 0)
-			return false;
-	}
+	(void)credentials_name(conf->file); /* what is missing is told later */
 	buf_init(&error, ERROR_MAX_BYTES);
 	is_good = conf_load(conf, conf->file, &error);
 	if (!is_good)
@@ -86,7 +92,7 @@ credentials_missing(const struct conf *conf, const char *key, const char *name,
 {
 	char path[CREDENTIALS_PATH_MAX];
 
-	credentials_path(conf, name, path);
+	credentials_path(conf->file, name, path);
 	if (access(path, R_OK) != 0 && errno == EACCES)
 		(void)fprintf(stderr,
 		    "waybill: %s is not set, and %s may only be read by "

@@ -2,8 +2,9 @@
  * The secrets that systemd gives the services, for the operator's commands.
  *
  * One file a secret in the directory secrets/ beside the configuration file
- * (/etc/waybill/secrets).  What is configured goes before them; what may not be
- * read is as if it were not there.
+ * (/etc/waybill/secrets), named in the environment as the units do: there they go
+ * before what the configuration file says.  What may not be read is as if it were
+ * not there.
  */
 #ifndef WAYBILL_CREDENTIALS_H
 #define WAYBILL_CREDENTIALS_H
@@ -11,17 +12,27 @@
 #include "shared/conf.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 
 enum { CREDENTIALS_PATH_MAX = 1024 };
 
-/* Fills in the secrets that are not configured.  False, and told, when one of the
- * files holds what cannot be that secret. */
-bool credentials_load(struct conf *) __attribute__((warn_unused_result));
+enum credentials {
+	CREDENTIALS_NONE, /* there is no such directory */
+	CREDENTIALS_NAMED,
+	CREDENTIALS_HIDDEN, /* only another user may look into it */
+};
 
-/* The path of a secret's file: "webhook-secret". */
+/* The path of a secret's file ("webhook-secret"), or (name "") of the directory, for
+ * a configuration file; NULL: for that of an installed system. */
 void credentials_path(
-    const struct conf *, const char *name, char path[CREDENTIALS_PATH_MAX]);
+    const char *file, const char *name, char path[CREDENTIALS_PATH_MAX]);
+
+/* Names the files in the environment, for conf_load(); what the environment has
+ * already stays. */
+enum credentials credentials_name(const char *file);
+
+/* Fills in the secrets of a configuration that was loaded without them.  False,
+ * and told, when one of the files holds what cannot be that secret. */
+bool credentials_load(struct conf *) __attribute__((warn_unused_result));
 
 /* Tells on stderr that the secret is not there and what to do: `cure`, unless its
  * file may only be read by somebody else. */

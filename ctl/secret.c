@@ -66,8 +66,8 @@ change_secret(const struct conf *conf, struct buf *secret, struct buf *previous)
 	char hex[SHA256_HEX_BYTES + 1];
 	bool has_previous;
 
-	credentials_path(conf, secret_name, path);
-	credentials_path(conf, "webhook-secret-previous", previous_path);
+	credentials_path(conf->file, secret_name, path);
+	credentials_path(conf->file, "webhook-secret-previous", previous_path);
 	if (!read_secret(previous_path, previous) ||
 	    !is_free(previous_path, previous) || !read_secret(path, secret))
 		return false;

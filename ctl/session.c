@@ -3,15 +3,15 @@
  */
 #include "ctl/session.h"
 #include "ctl/commands.h"
+#include "ctl/service.h"
+#include "shared/buf.h"
 #include "shared/clock.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ASK_MS = 10000 };
+enum { ASK_MS = 10000, SAID_MAX_BYTES = 512 };
 
 static const char lacks_privilege[] = "42501"; /* SQLSTATE */
 
@@ -61,14 +61,20 @@ session_failed(const struct db *db, const char *what)
 	return CTL_FAILED;
 }
 
-/* True when this process was root and is the user waybill now. */
+/* True when this process was root and is the services' user now. */
 static bool
-leave_root(void)
+leave_root(const struct conf *conf)
 {
-	const struct passwd *user = geteuid() == 0 ? getpwnam("waybill") : NULL;
+	struct buf said;
+	bool is_left;
 
-	return user != NULL && initgroups(user->pw_name, user->pw_gid) == 0 &&
-	    setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0;
+	if (geteuid() != 0)
+		return false;
+	buf_init(&said, SAID_MAX_BYTES);
+	/* Where it cannot be, the first answer stands. */
+	is_left = service_become_user(conf, &said) && geteuid() != 0;
+	buf_free(&said);
+	return is_left;
 }
 
 struct asking {
@@ -106,7 +112,7 @@ session_ask(const struct conf *conf, const char *role, struct db_call *call,
 		return DB_AWAY;
 	}
 	status = ask(&asking, error);
-	if ((status == DB_AWAY || status == DB_REFUSED) && leave_root())
+	if ((status == DB_AWAY || status == DB_REFUSED) && leave_root(conf))
 		status = ask(&asking, error);
 	return status;
 }

@@ -17,7 +17,7 @@ const char *session_text(const struct db_row *, const char *column);
 
 /* One call, within 10 s, on a connection of its own, for a command that root runs
  * for other reasons: where root may not do it, it is done again as the user
- * waybill, which this process then is for good.  The deadline is set here.  When
+ * of the services, who this process then is for good.  The deadline is set here.  When
  * it was not done, `error` says why. */
 enum db_status session_ask(const struct conf *, const char *role,
     struct db_call *, db_row_function *row, void *context,

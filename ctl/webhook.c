@@ -220,7 +220,7 @@ tell_previous(const struct conf *conf, const struct scene *scene)
 		(void)printf("    take EASYPOST_WEBHOOK_SECRET_PREVIOUS out of "
 			     "the configuration\n");
 	} else {
-		credentials_path(conf, "webhook-secret-previous", path);
+		credentials_path(conf->file, "webhook-secret-previous", path);
 		(void)printf("    sudo truncate -s 0 %s\n", path);
 	}
 	(void)printf("    sudo systemctl restart waybill-webhook\n");
