@@ -240,6 +240,13 @@ def test_a_webhook_arrives(box):
                     f"easypost_id = '{event['id']}'") == "1"
 
 
+def test_the_webhook_is_registered_and_tested(box):
+    said = box.machine.run("waybill", "webhook", "register", "--ca",
+                           CERTIFICATE, box.url + "/webhooks/easypost")
+    assert box.url in box.machine.run("waybill", "webhook", "list"), said
+    box.machine.run("waybill", "webhook", "test", "--ca", CERTIFICATE)
+
+
 def test_the_timers_fire(box):
     for timer in TIMERS:
         assert box.machine.show(timer, "ActiveState") == "active"
@@ -249,6 +256,10 @@ def test_the_timers_fire(box):
         assert box.machine.show(service, "Result") == "success", \
             box.machine.run("journalctl", "-u", service, "--no-pager")
     assert int(box.psql("select count(*) from waybill.refresh_history")) >= 3
+
+
+def test_all_is_well_says_the_check(box):
+    box.machine.run("waybill", "check", "--url", box.url, "--ca", CERTIFICATE)
 
 
 # --- trusted ------------------------------------------------------------------
