@@ -241,9 +241,19 @@ void
 check_ledger(struct check *check, int subject, struct verdict *verdict)
 {
 	long long incomplete = pulse(check, "incomplete");
+	long long unsent = pulse(check, "unsent");
 
 	(void)subject;
 	verdict_set(verdict, VERDICT_OK, "no day is incomplete");
+	if (unsent > 0) {
+		verdict_set(verdict, VERDICT_WARN,
+		    "days with events that EasyPost had nobody to send to, and "
+		    "cannot give: %lld",
+		    unsent);
+		verdict_cure(verdict,
+		    "nothing brings them back; from now on: waybill webhook "
+		    "register URL");
+	}
 	if (pulse(check, "reconciled_s") < 0)
 		verdict_set(
 		    verdict, VERDICT_SKIP, "nothing was reconciled yet");

@@ -432,6 +432,18 @@ def test_figures_that_drift_and_days_that_lack_something(own, undone):
                 "waybill reconcile --days 5")
 
 
+def test_events_that_nobody_can_give_are_told_and_alarm_nobody(own, undone):
+    """They are from before the webhook was registered."""
+    undone("update reconciliation_ledger set is_complete = false, "
+           "object = 'event', missing_ids = '{evt_0}'")
+    found = check(own, **NO_KEYS)
+    assert found.states("FAIL") == [], found.out
+    found.tells("ledger", "warn", "cannot give: 1", "webhook register")
+    undone("update reconciliation_ledger set is_complete = false, "
+           "object = 'event', missing_ids = '{}'")
+    assert check(own, **NO_KEYS).states("FAIL") == ["ledger"]
+
+
 # --- EasyPost ------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 create function admin.pulse()
 returns table (heartbeat_s bigint, refreshed_s bigint, drift bigint,
     drift_day bigint, reconciled_s bigint, incomplete bigint,
-    incomplete_days integer, queued bigint, overdue_s bigint, failed bigint,
+    incomplete_days integer, unsent bigint, queued bigint, overdue_s bigint, failed bigint,
     failed_events bigint, unmerged bigint, epoch numeric)
 language sql
 stable
@@ -14,7 +14,7 @@ begin atomic
             select waybill.seconds_since(max(m."timestamp"))
             from waybill.system_metrics m),
         r.refreshed_s, r.drift, r.drift_day, l.reconciled_s, l.incomplete,
-        l.incomplete_days, j.queued, j.overdue_s, j.failed, (
+        l.incomplete_days, l.unsent, j.queued, j.overdue_s, j.failed, (
             select count(*)
             from waybill.webhook_events e
             where e.state = 'failed'), (
@@ -34,21 +34,7 @@ begin atomic
             from waybill.refresh_history h
             where h.result = 'refreshed'
                 and h.started_at > now() - interval '30 days') h) r
-    cross join (
-        -- one that is under way has taken back when it last looked
-        select waybill.seconds_since(max(coalesce(l.checked_at, l.started_at)))
-                as reconciled_s,
-            count(*) filter (where not l.is_complete and not l.is_under_way)
-                as incomplete,
-            (now() at time zone 'UTC')::date + 1 - min(l.day) filter (
-                where not l.is_complete and not l.is_under_way)
-                as incomplete_days
-        from (
-            select l.checked_at, l.started_at, l.is_complete, l.day,
-                l.checked_at is null
-                    and l.started_at > now() - interval '6 hours'
-                    as is_under_way
-            from waybill.reconciliation_ledger l) l) l
+    cross join waybill.ledger_gaps() l
     cross join (
         select count(*) filter (where j.state = 'queued') as queued,
             waybill.seconds_since(min(j.run_at) filter (
