@@ -68,8 +68,8 @@ class Bench:
         for name in wanted:
             if name in READS:
                 self.scripts[name] = self.paths.scripts(name)
-        if "webhook" in wanted or {"outage", "analytics"} & set(
-                self.options.only):
+        if not self.options.bare and (
+                {"webhook", "outage", "analytics"} & set(self.options.only)):
             self.paths.make_events()
         if "bulk" in wanted:
             self.scripts["bulk"] = (self.paths.bulk_script(), {})
@@ -215,7 +215,8 @@ class Bench:
             found["compare_90_days_ms"] = self.took(
                 "(select count(*) from waybill.refresh_analytics_views("
                 "current_date - 90))")
-            found["webhook_loses"] = self.loss(None)
+            if not self.options.bare:
+                found["webhook_loses"] = self.loss(None)
             psql(limits.TARGETS)
             for table in ("many", "one_group"):
                 ((rows,),) = psql(f"select count(*) from bench.{table}")
@@ -371,6 +372,8 @@ def options_of(words):
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--lean", action="store_true",
                         help="smaller shipments: 10 million take 62 GB")
+    parser.add_argument("--bare", action="store_true",
+                        help="nothing beside them: only for dashboard, analytics")
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PATHS, default=PATHS,
@@ -407,7 +410,7 @@ def seeded(options):
                 raise SystemExit(f"{folder} holds {known} shipments: give"
                                  " another directory")
             seed.seed(stack.database_url, options.rows, lean=options.lean,
-                      say=print)
+                      bare=options.bare, say=print)
         yield stack
 
 

@@ -2,7 +2,8 @@
 -- and written as recording would write them: the same columns, the same shape
 -- of every json.  Several ranges may be filled at once.
 -- Variables: first, last, rows, since, until, documents, events (shares), lean
--- (no rates; of a journey the last two scans, as events only).
+-- (no rates; of a journey the last two scans, as events only), bare (shipments and
+-- nothing beside them).
 
 \set ON_ERROR_STOP on
 begin;
@@ -159,6 +160,8 @@ from (
     from made m
     join cities c on c.n = (m.customer).city) a;
 
+\if :bare
+\else
 insert into waybill.addresses (id, easypost_id, created_at, updated_at, name,
     company, street1, street2, city, state, zip, country, phone, email,
     verifications, is_residential, mode, doc_updated_at, doc_richness,
@@ -175,6 +178,7 @@ select m.parcel_id, m.parcel_key, m.created_at, m.created_at, m.length,
     m.width, m.height, m.weight, m.mode, m.created_at, 255, dice(m.i, 21),
     m.created_at
 from made m;
+\endif
 
 create temp table shown on commit drop as
 select a.i, a.is_sender, json_build_object('id', a.id, 'easypost_id', a.key,
@@ -229,6 +233,8 @@ left join lateral (
         case when m.outcome = 'cancelled' then 'refunded' end as refund_status
     where m.is_bought) b on true;
 
+\if :bare
+\else
 insert into waybill.trackers (id, easypost_id, created_at, updated_at,
     tracking_code, carrier, status, status_detail, mode, shipment_easypost_id,
     shipment_id, signed_by, weight, est_delivery_date, delivered_at, is_return,
@@ -322,4 +328,5 @@ cross join lateral (
         m.key, m.created, m.mode, m.reference, m.code, m.created, f.address,
         t.address, m.rates_text, w.tracker)) as d (body)
 where chance(m.i, 16) < :documents;
+\endif
 commit;

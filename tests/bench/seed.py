@@ -113,11 +113,13 @@ def in_parallel(tasks, jobs):
 
 
 def seed(url, rows=1_000_000, *, number=1, until=None, documents=0.05,
-         events=0.05, lean=False, jobs=2, say=lambda what: None):
+         events=0.05, lean=False, bare=False, jobs=2, say=lambda what: None):
     """Writes `rows` shipments of the months before `until` (now), and what
     belongs to them; `documents` and `events` are the shares of which the
     document and the last webhook are kept.  `lean` is without rates, and
-    with the last two scans of a journey: 6 kB a shipment instead of 12."""
+    with the last two scans of a journey: 6 kB a shipment instead of 12; `bare`
+    besides without what lies beside it: what figures are made of."""
+    lean = lean or bare
     until = until or datetime.datetime.now(datetime.timezone.utc)
     until = until.replace(microsecond=0)
     since = until - datetime.timedelta(days=MONTHS * 365.25 / 12)
@@ -143,7 +145,8 @@ def seed(url, rows=1_000_000, *, number=1, until=None, documents=0.05,
     def filling(first):
         last = min(first + STEP - 1, rows)
         return lambda: Session(url, first=first, last=last, events=events,
-                               documents=documents, lean=lean, **span).run(fill)
+                               documents=documents, lean=lean, bare=bare,
+                               **span).run(fill)
 
     in_parallel([filling(first) for first in range(1, rows + 1, STEP)], jobs)
     tell(f"{rows} shipments written")
@@ -172,9 +175,12 @@ def main():
                         help="share of shipments whose document is kept")
     parser.add_argument("--lean", action="store_true",
                         help="without rates, and with the last two scans")
+    parser.add_argument("--bare", action="store_true",
+                        help="besides without all that lies beside a shipment")
     options = parser.parse_args()
     seed(options.url, options.rows, number=options.seed, jobs=options.jobs,
-         documents=options.documents, lean=options.lean, say=print)
+         documents=options.documents, lean=options.lean, bare=options.bare,
+         say=print)
 
 
 if __name__ == "__main__":
