@@ -247,6 +247,8 @@ build/man/waybill.conf.5: man/conf.awk systemd/waybill.conf
 
 # The words between @ signs, as an installed system has them.
 SITE = sed -e 's,@LISTEN@,443,' -e 's,@LISTEN6@,[::]:443,' \
+	-e 's,@LISTEN_PLAIN@,80,' -e 's,@LISTEN_PLAIN6@,[::]:80,' \
+	-e 's,@ACME_DIR@,/var/www/html,' \
 	-e 's,@SERVER_NAME@,ship.example.com,' \
 	-e 's,@CERTIFICATE@,/etc/ssl/certs/ssl-cert-snakeoil.pem,' \
 	-e 's,@KEY@,/etc/ssl/private/ssl-cert-snakeoil.key,' \
@@ -278,7 +280,7 @@ install: all man
 		install -D -m 644 $$file \
 		$(DESTDIR)$(SHARE)/waybill/$${file#build/} || exit 1; \
 	done
-	for file in http server; do \
+	for file in http common server plain; do \
 		$(SITE) nginx/waybill-$$file.conf.in \
 		>$(DESTDIR)$(SHARE)/waybill/nginx/waybill-$$file.conf || exit 1; \
 	done

@@ -97,16 +97,30 @@ def values(block, name):
             if words[0] == name and inner is None]
 
 
-def server(directives):
+def servers(directives):
+    """The one with TLS, the one without."""
     found = [inner for _, inner in blocks(directives, "server")]
-    assert len(found) == 1
-    return found[0]
+    assert len(found) == 2
+    assert ["ssl" in values(block, "listen")[0] for block in found] == [
+        True, False]
+    return found
+
+
+def server(directives):
+    return servers(directives)[0]
 
 
 def passing(directives):
     """The locations that go to workers."""
     return {words[-1]: inner for words, inner in blocks(directives, "location")
             if values(inner, "fastcgi_pass")}
+
+
+def knows_max_headers(stack):
+    """An nginx without the updates of its distribution does not."""
+    with open(os.path.join(os.path.dirname(stack.nginx.conf),
+                           "waybill-common.conf"), encoding="utf-8") as file:
+        return "max_headers" in file.read()
 
 
 def test_each_pool_has_its_door_its_deadline_and_its_size(stack, directives):
@@ -148,10 +162,16 @@ def test_every_location_has_all_parameters_once(directives):
 
 
 def test_nothing_drops_the_headers_of_the_server(directives):
-    for words, block in blocks(directives, "location"):
-        assert values(block, "add_header") == [], words
-    assert all(words[-1] == "always"
-               for words in values(server(directives), "add_header"))
+    for name in ("location", "if"):
+        for words, block in blocks(directives, name):
+            assert values(block, "add_header") == [], words
+    tls, plain = ([words[0] for words in values(block, "add_header")
+                   if words[-1] == "always"] for block in servers(directives))
+    assert set(tls) - set(plain) == {"Strict-Transport-Security"}
+    assert {"X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy",
+            "Content-Security-Policy", "X-Request-Id"} <= set(plain)
+    for block, names in zip(servers(directives), (tls, plain)):
+        assert len(values(block, "add_header")) == len(set(names))
 
 
 def test_what_is_cached_is_cached_for_one_caller(directives):
@@ -174,20 +194,28 @@ def test_nothing_is_accelerated(directives):
         assert "X-Accel-Redirect" in ignored
 
 
-def test_limits_of_the_server(directives):
-    block = server(directives)
+@pytest.mark.parametrize("number", [0, 1], ids=["tls", "plain"])
+def test_limits_of_the_server(stack, directives, number):
+    block = servers(directives)[number]
     for name, expected in (
             ("server_tokens", "off"), ("underscores_in_headers", "off"),
+            ("ignore_invalid_headers", "on"),
             ("client_header_timeout", "5s"), ("client_body_timeout", "5s"),
+            ("send_timeout", "15s"), ("keepalive_timeout", "60s"),
+            ("reset_timedout_connection", "on"),
             ("client_max_body_size", "1m"), ("keepalive_requests", "1000"),
             ("http2_max_concurrent_streams", "64"),
             ("limit_req_status", "429"), ("limit_conn_status", "429")):
         assert values(block, name) == [[expected]], name
-    assert values(block, "ssl_protocols") == [["TLSv1.2", "TLSv1.3"]]
+    assert values(block, "large_client_header_buffers") == [["4", "16k"]]
+    assert values(block, "limit_req") and values(block, "limit_conn")
+    if knows_max_headers(stack):
+        assert values(block, "max_headers") == [["64"]]
 
 
 @pytest.mark.parametrize(
-    "name", ["waybill", "waybill-http.conf", "waybill-server.conf"])
+    "name", ["waybill", "waybill-http.conf", "waybill-common.conf",
+             "waybill-server.conf", "waybill-plain.conf"])
 def test_only_the_words_between_at_signs_differ(stack, name):
     """What is tested is what is shipped."""
     with open(os.path.join(ROOT, "nginx", name + ".in"),
@@ -196,8 +224,9 @@ def test_only_the_words_between_at_signs_differ(stack, name):
     with open(os.path.join(os.path.dirname(stack.nginx.conf), name),
               encoding="utf-8") as file:
         running = file.read().splitlines()
-    shipped = [line for line in shipped if "@LISTEN6@" not in line]
-    if not any("max_headers" in line for line in running):
+    shipped = [line for line in shipped if not re.search(
+        "@LISTEN(_PLAIN)?6@", line)]
+    if not knows_max_headers(stack):
         shipped = [line for line in shipped if "max_headers" not in line]
     assert len(shipped) == len(running)
     for ours, theirs in zip(shipped, running):
@@ -245,8 +274,7 @@ def test_refusals_of_nginx_are_json(stack, status, sent):
 
 
 def test_too_many_headers(stack):
-    if "max_headers" not in open(os.path.join(os.path.dirname(
-            stack.nginx.conf), "waybill-server.conf"), encoding="utf-8").read():
+    if not knows_max_headers(stack):
         pytest.skip("an nginx without max_headers")
     many = b"".join(b"X-%d: x\r\n" % number for number in range(70))
     assert_error(send_bytes(stack, HEAD + many + b"\r\n"), 400,
@@ -268,6 +296,63 @@ def test_plain_http_is_told_so(stack):
         assert_error(answer, 400, "TLS.REQUIRED", easypost=False)
         contract.look("GET", "/livez", answer.status_code, answer.headers,
                       answer.content)
+
+
+# --- without TLS --------------------------------------------------------------------
+
+
+def plain(stack, target, *headers, method="GET"):
+    """An answer of what an installed system says on port 80."""
+    with socket.socket(socket.AF_UNIX) as wire:
+        wire.settimeout(10)
+        wire.connect(stack.nginx.plain)
+        wire.sendall("\r\n".join((f"{method} {target} HTTP/1.1",
+                                  "Connection: close", *headers, "", "")
+                                 ).encode("latin-1"))
+        return read_answer(wire, method)
+
+
+def test_an_authority_finds_what_its_client_has_laid_out(stack):
+    folder = os.path.join(stack.nginx.acme_dir, ".well-known/acme-challenge")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "token"), "w", encoding="ascii") as file:
+        file.write("token.thumbprint")
+    with open(os.path.join(stack.nginx.acme_dir, "other"), "w",
+              encoding="ascii") as file:
+        file.write("nobody's business")
+    where = "/.well-known/acme-challenge/"
+    answer = plain(stack, where + "token", "Host: ship.example.com")
+    assert (answer.status_code, answer.text) == (200, "token.thumbprint")
+    assert answer.headers["Content-Type"] == "text/plain"
+    for target, status in ((where + "another", 404), (where, 403),
+                           (where + "../../other", 400),
+                           (where + "..%2f..%2fother", 400),
+                           ("/.well-known/other", 400)):
+        assert_error(plain(stack, target, "Host: localhost"), status,
+                     easypost=False)
+
+
+@pytest.mark.parametrize("target", ["/dashboard/", "/docs/?a=b", "/docs",
+                                    "/docs/%0d%0aSet-Cookie:%20a=b"])
+def test_people_without_tls_are_shown_the_way(stack, target):
+    """To the name of the site, whatever they called it."""
+    answer = plain(stack, target, "Host: evil.example.com")
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == "https://localhost" + target
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("target", ["/", "/v2/shipments", "/db/shipments",
+                                    "/webhooks/easypost", "/metrics"])
+def test_programs_without_tls_are_refused(stack, method, target):
+    answer = plain(stack, target, "Host: localhost", "Content-Length: 0",
+                   f"Authorization: Bearer {stack.key}", method=method)
+    assert_error(answer, 400, "TLS.REQUIRED",
+                 easypost=target.startswith("/v2"))
+    assert "Strict-Transport-Security" not in answer.headers  # RFC 6797, 7.2
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_the_internal_location_is_not_for_clients(stack):

@@ -15,7 +15,8 @@ SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
 # The same for every build: no program is in it.
 WEB = os.path.join(os.path.dirname(SHIPPED), "build", "web")
 ADDRESS = "127.0.0.1"
-FILLED = ("nginx.conf", "waybill", "waybill-http.conf", "waybill-server.conf")
+FILLED = ("nginx.conf", "waybill", "waybill-http.conf", "waybill-common.conf",
+          "waybill-server.conf", "waybill-plain.conf")
 
 
 def program():
@@ -26,7 +27,8 @@ def program():
 
 
 class Nginx:
-    """One nginx on one port of the loopback address."""
+    """One nginx on one port of the loopback address; what is said without TLS, on
+    port 80 of an installed system, is said on a socket in the file system."""
 
     def __init__(self, directory, run_dir, log_dir, tls_dir, port):
         self.directory = directory
@@ -38,6 +40,8 @@ class Nginx:
         self.conf = os.path.join(directory, "nginx.conf")
         self.log = os.path.join(log_dir, "nginx.error.log")
         self.access_log = os.path.join(log_dir, "waybill.access.log")
+        self.plain = os.path.join(run_dir, "plain.sock")
+        self.acme_dir = os.path.join(directory, "acme")
         self.process = None
 
     def make(self):
@@ -45,6 +49,7 @@ class Nginx:
         for name in ("body", "fastcgi", "proxy", "scgi", "uwsgi"):
             os.makedirs(os.path.join(self.directory, "temp", name),
                         exist_ok=True)
+        os.makedirs(self.acme_dir, exist_ok=True)
         self.make_certificate()
         self.write_configuration()
         run([program(), "-t", "-q", "-e", self.log, "-c", self.conf],
@@ -73,6 +78,9 @@ class Nginx:
             "WEB_DIR": WEB,
             "LISTEN": f"{ADDRESS}:{self.port}",
             "LISTEN6": None,
+            "LISTEN_PLAIN": f"unix:{self.plain}",
+            "LISTEN_PLAIN6": None,
+            "ACME_DIR": self.acme_dir,
             "SERVER_NAME": "localhost",
             "CERTIFICATE": self.ca,
             "KEY": self.key,
@@ -88,6 +96,8 @@ class Nginx:
                         os.path.join(self.directory, "waybill-fastcgi.conf"))
 
     def start(self):
+        if os.path.exists(self.plain):  # of one that was killed
+            os.unlink(self.plain)
         self.process = Process(
             "nginx", [program(), "-e", self.log, "-c", self.conf],
             log=self.log, directory=self.directory).start()
