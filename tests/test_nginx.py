@@ -174,6 +174,45 @@ def test_nothing_drops_the_headers_of_the_server(directives):
         assert len(values(block, "add_header")) == len(set(names))
 
 
+def everything(directives):
+    """Every directive, at any depth."""
+    for words, inner in directives:
+        yield words
+        yield from everything(inner or [])
+
+
+def test_what_others_send_decides_nowhere_where_to(directives):
+    """Neither a worker, nor a file, nor a header: a decoded path ($uri and its
+    like) may hold the end of a line, a Host of somebody's choice anything."""
+    given = re.compile(r"\$\{?(uri|document_uri|host|http_\w+|arg_\w+|args"
+                       r"|request_method|request)\b")
+    for words in everything(directives):
+        if words[0] in ("return", "add_header", "root", "fastcgi_pass",
+                        "access_log", "error_log", "include"):
+            assert not given.search(" ".join(words[1:])), words
+        assert words[0] not in (
+            "alias", "rewrite", "proxy_pass", "try_files", "autoindex",
+            "resolver", "merge_slashes", "valid_referers", "stub_status",
+            "auth_basic"), words
+    for _, inner in blocks(directives, "location"):
+        for words in values(inner, "fastcgi_pass"):
+            assert "$" not in words[0]
+
+
+def test_a_redirect_stays_here(directives):
+    found = [words for words in everything(directives)
+             if words[0] == "return" and words[1].startswith("30")]
+    assert sorted(words[2] for words in found) == [
+        "/dashboard/", "/docs/", "https://$server_name$request_uri",
+        "https://$server_name$request_uri"]
+
+
+def test_a_condition_does_nothing_but_refuse(directives):
+    """Whatever else stands in an "if" is not what it seems to be."""
+    for _, inner in blocks(directives, "if"):
+        assert [words[0] for words, _ in inner] == ["return"]
+
+
 def test_what_is_cached_is_cached_for_one_caller(directives):
     assert values(server(directives), "fastcgi_cache") == []
     for words, block in passing(directives).items():
@@ -211,6 +250,22 @@ def test_limits_of_the_server(stack, directives, number):
     assert values(block, "limit_req") and values(block, "limit_conn")
     if knows_max_headers(stack):
         assert values(block, "max_headers") == [["64"]]
+
+
+def test_tls_is_the_intermediate_profile(directives):
+    """And nothing in a location, where it would be another's."""
+    block = server(directives)
+    assert values(block, "ssl_protocols") == [["TLSv1.2", "TLSv1.3"]]
+    assert values(block, "ssl_ecdh_curve") == [["X25519:prime256v1:secp384r1"]]
+    for name in values(block, "ssl_ciphers")[0][0].split(":"):
+        assert re.fullmatch(r"ECDHE-(ECDSA|RSA)-(AES(128|256)-GCM-SHA\d+"
+                            r"|CHACHA20-POLY1305)", name)
+    for name, expected in (
+            ("ssl_prefer_server_ciphers", "off"),
+            ("ssl_session_tickets", "off"),  # their key is never changed
+            ("ssl_session_cache", "shared:waybill_tls:10m")):
+        assert values(block, name) == [[expected]], name
+    assert values(block, "ssl_early_data") == []  # may be played again
 
 
 @pytest.mark.parametrize(
