@@ -110,9 +110,10 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
-# Linters of the contract, Prometheus, and the official client for Node.js; needs
-# npm, apt and the network.
-accept: packages
+# Linters of the contract, Prometheus, the official client for Node.js, an authority
+# for certificates, a scanner of TLS; needs npm, apt and the network.
+accept:
+	@tests/env/packages.sh accept
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(PYTHON) tests/accept/run.py
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """`make accept`: what others wrote judges us: two linters the contract, the
-official client for Node.js, curl and Prometheus a stack, axe the page.
+official client for Node.js, curl and Prometheus a stack, axe the page, certbot the
+way to a certificate, testssl.sh the site that has it.
 
 Needs npm, apt and the network, therefore not a part of `make test`.  What
 package.json names is installed into a directory that is gone afterwards.
@@ -17,9 +18,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE),
                 os.path.join(os.path.dirname(HERE), "ui")]
 
-import answers  # noqa: E402: the path comes first
+import acme  # noqa: E402: the path comes first
+import answers  # noqa: E402
 import browser  # noqa: E402
 import prometheus  # noqa: E402
+import tls  # noqa: E402
 from env.stack import Stack  # noqa: E402
 from contract import SERVED  # noqa: E402
 from helpers import setting  # noqa: E402
@@ -143,6 +146,8 @@ def main():
             check_metrics(stack, prometheus.check(stack, directory))
             check_page(stack, os.path.join(directory, "node_modules"),
                        directory)
+            # last: the name and the certificate are others then
+            tls.check(stack, directory, acme.check(stack, directory))
     return 0
 
 

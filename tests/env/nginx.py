@@ -62,7 +62,8 @@ class Nginx:
         run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
              "ec_paramgen_curve:prime256v1", "-nodes", "-days", "825",
              "-subj", "/CN=localhost", "-addext",
-             "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
+             "subjectAltName=DNS:localhost,DNS:ship.example.com,"
+             "IP:127.0.0.1,IP:::1",
              "-keyout", self.key, "-out", self.ca],
             directory=os.path.dirname(self.ca))
         os.chmod(self.key, 0o600)

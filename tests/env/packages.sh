@@ -5,6 +5,7 @@
 #   packages.sh deb     what `make deb` needs, but for what it serves with
 #   packages.sh boot    what `make test-boot` boots a machine with
 #   packages.sh test    all of both, and what `make test` needs
+#   packages.sh accept  all of that, and what `make accept` judges with
 #
 # The services of the packages (nginx, a default PostgreSQL cluster) are neither
 # started nor made: Waybill's are private ones.  Nothing is asked, nothing is
@@ -56,6 +57,10 @@ chromium-driver: a hand for it
 python3-selenium: what the hand does
 pgbackrest: backups, and the units that make them"
 
+accept="pebble: an authority that gives certificates
+certbot: asks it for them
+testssl.sh: what is wrong with TLS"
+
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
@@ -92,14 +97,16 @@ bench)
 wrk: load over HTTP
 python3-psycopg2: COPY beside a bulk call"
     ;;
-test)
+test | accept)
     wanted="$run
 $deb
 $test
 postgresql-$(server_version)-plpgsql-check: the analysis of SQL functions"
+    [ "$1" = test ] || wanted="$wanted
+$accept"
     ;;
 *)
-    echo "usage: packages.sh run|deb|test|boot|bench" >&2
+    echo "usage: packages.sh run|deb|test|accept|boot|bench" >&2
     exit 2
     ;;
 esac
