@@ -362,8 +362,9 @@ tell_no_site(struct check *check, enum easypost_result result,
 	verdict_set(verdict, VERDICT_FAIL, "%s: %s", check->url, message);
 	if (result == EASYPOST_UNTRUSTED)
 		verdict_cure(verdict,
-		    "certbot --nginx -d %s; for an authority of your own: "
-		    "--ca FILE",
+		    "certbot certonly --webroot -w /var/www/html -d %s, and "
+		    "its two paths in /etc/nginx/sites-available/waybill; for "
+		    "an authority of your own: --ca FILE",
 		    host);
 	else
 		verdict_cure(verdict,

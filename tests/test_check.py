@@ -577,7 +577,7 @@ def test_a_certificate_that_ends_soon_or_is_for_another_name(own, tmp_path):
     make_certificate(tmp_path, "DNS:elsewhere.example.com", 3)
     with somebody(tmp_path) as url:
         check(own, "--url", url, "--ca", tmp_path / "crt", **ALONE).fails(
-            "site", "does not match|no alternative", "certbot --nginx -d")
+            "site", "does not match|no alternative", "certbot certonly --webroot")
 
 
 def test_a_site_that_does_not_answer(own):
