@@ -16,9 +16,9 @@ import subprocess
 
 import pytest
 
-import contract
 from helpers import (ROOT, assert_error, connect, read_answer, send,
                      send_bytes, unique, wait_until)
+from test_refusals import lines_of_none, malformed
 
 LOCATIONS = {"/v2/": ("upstream", "58s", "10m"),
              "/beta/": ("upstream", "58s", "10m"),
@@ -289,70 +289,6 @@ def test_only_the_words_between_at_signs_differ(stack, name):
         assert re.fullmatch(pattern, theirs), (ours, theirs)
 
 
-# --- what nginx refuses is JSON too -----------------------------------------------
-
-
-HEAD = b"GET /db/shipments HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-REFUSED = [
-    (400, b"GARBAGE\r\n\r\n"),
-    (400, b"\x16\x03\x01 / HTTP/1.1\r\n\r\n"),
-    (400, b"GET /%00 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
-    (400, b"GET /../../etc HTTP/1.1\r\nHost: localhost\r\n"
-          b"Connection: close\r\n\r\n"),
-    (400, b"GET /db HTTP/1.1\r\nConnection: close\r\n\r\n"),
-    (400, HEAD + b"Host: other\r\n\r\n"),
-    (400, HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
-    (400, HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
-    (400, HEAD + b"Content-Length: nine\r\n\r\n"),
-    (400, HEAD + b"X-Zero: a\x00b\r\n\r\n"),
-    (400, HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"),
-    (501, HEAD + b"Transfer-Encoding: gzip\r\n\r\n"),
-    (400, HEAD + b"X-Long: " + b"x" * 70000 + b"\r\n\r\n"),
-    (414, b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    (405, b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
-    (400, b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    (505, b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n"),
-    (413, b"POST /db/shipments HTTP/1.1\r\nHost: localhost\r\n"
-          b"Content-Length: 10485761\r\nConnection: close\r\n\r\n"),
-    (413, b"POST /webhooks/easypost HTTP/1.1\r\nHost: localhost\r\n"
-          b"Content-Length: 2097153\r\nConnection: close\r\n\r\n"),
-]
-
-
-@pytest.mark.parametrize("status,sent", REFUSED,
-                         ids=[f"{status}-{number}" for number, (status, _)
-                              in enumerate(REFUSED)])
-def test_refusals_of_nginx_are_json(stack, status, sent):
-    answer = send_bytes(stack, sent)
-    assert answer is not None
-    assert_error(answer, status, easypost=False)
-
-
-def test_too_many_headers(stack):
-    if not knows_max_headers(stack):
-        pytest.skip("an nginx without max_headers")
-    many = b"".join(b"X-%d: x\r\n" % number for number in range(70))
-    assert_error(send_bytes(stack, HEAD + many + b"\r\n"), 400,
-                 easypost=False)
-
-
-def test_below_v2_the_envelope_is_easyposts(stack):
-    for path in ("/v2/shipments", "/beta/rates", "/v2", "//v2/x"):
-        answer = send_bytes(stack, (
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
-            "Content-Length: 99999999\r\nConnection: close\r\n\r\n").encode())
-        assert_error(answer, 413, "BODY.TOO_LARGE", easypost=True)
-
-
-def test_plain_http_is_told_so(stack):
-    with socket.create_connection(("127.0.0.1", stack.port), 10) as plain:
-        plain.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answer = read_answer(plain)
-        assert_error(answer, 400, "TLS.REQUIRED", easypost=False)
-        contract.look("GET", "/livez", answer.status_code, answer.headers,
-                      answer.content)
-
-
 # --- without TLS --------------------------------------------------------------------
 
 
@@ -408,21 +344,6 @@ def test_programs_without_tls_are_refused(stack, method, target):
     assert "Strict-Transport-Security" not in answer.headers  # RFC 6797, 7.2
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "no-store"
-
-
-def test_the_internal_location_is_not_for_clients(stack):
-    assert_error(send(stack, "GET", "/.e/429"), 404, "NOT_FOUND",
-                 easypost=False)
-
-
-@pytest.mark.parametrize("method", ["OPTIONS", "PROPFIND", "BREW", "get"])
-def test_other_methods_are_the_workers_business(stack, method):
-    answer = send(stack, method, "/livez")
-    if method == "get":  # not a method of HTTP
-        assert_error(answer, 400)
-    else:
-        assert_error(answer, 405, "METHOD.NOT_ALLOWED")
-        assert "GET" in answer.headers["Allow"]
 
 
 # --- request ids -------------------------------------------------------------------
@@ -485,7 +406,7 @@ def test_of_path_and_agent_the_log_keeps_ascii(stack, given, kept):
 
 
 def test_every_line_of_the_log_is_json(stack):
-    for _, sent in REFUSED:
+    for *_, sent in [*malformed("/v2/shipments"), *lines_of_none()]:
         send_bytes(stack, sent)
     with open(stack.nginx.access_log, encoding="utf-8") as file:
         for line in file:

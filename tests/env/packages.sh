@@ -50,6 +50,7 @@ python3-pytest-timeout: none of them hangs
 python3-pytest-xdist: two at a time
 python3-requests: an HTTP client
 python3-psycopg2: a look into the database
+python3-hpack: the headers of HTTP/2
 python3-hypothesis: input that nobody thinks of
 python3-jsonschema: the shape of answers
 chromium: the page, as people see it
