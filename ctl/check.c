@@ -57,6 +57,7 @@ static const struct {
 	{ "webhook secret",     check_webhook_secret, 0,                CONF },
 	{ "webhook production", check_webhook,        CHECK_PRODUCTION, CONF },
 	{ "webhook test",       check_webhook,        CHECK_TEST,       CONF },
+	{ "nginx",              check_nginx,          0,                NOTHING },
 	{ "site",               check_site,           0,                NOTHING },
 	{ "certificate",        check_certificate,    0,                NOTHING },
 };
@@ -183,6 +184,7 @@ read_words(struct check *check, bool *is_quiet, int count, char **words)
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "url", required_argument, NULL, 'u' },
 		{ "ca", required_argument, NULL, 'c' },
+		{ "nginx", required_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -194,6 +196,8 @@ read_words(struct check *check, bool *is_quiet, int count, char **words)
 			check->url = optarg;
 		} else if (option == 'c') {
 			check->ca_file = optarg;
+		} else if (option == 'n') {
+			check->nginx_file = optarg;
 		} else {
 			if (option == 'u')
 				(void)fprintf(stderr,
@@ -215,6 +219,7 @@ check_run(const struct conf *conf, int count, char **words)
 	(void)conf; /* whether there is one is what is checked */
 	check.file = command_file;
 	check.ca_file = "";
+	check.nginx_file = "/etc/nginx/nginx.conf";
 	check.deadline_ms = clock_ms() + MOST_MS;
 	if (!read_words(&check, &is_quiet, count, words))
 		return CTL_USAGE;

@@ -41,10 +41,11 @@ enum check_mode { CHECK_PRODUCTION, CHECK_TEST, CHECK_MODES };
 
 /* Zeroed but for the first part. */
 struct check {
-	const char *file;    /* of the configuration; NULL: there is none */
-	const char *url;     /* of nginx, "https://..."; NULL: not told */
-	const char *ca_file; /* that its certificate is judged by; "" */
-	int64_t deadline_ms; /* of everything */
+	const char *file;       /* of the configuration; NULL: there is none */
+	const char *url;        /* of nginx, "https://..."; NULL: not told */
+	const char *ca_file;    /* that its certificate is judged by; "" */
+	const char *nginx_file; /* its main file */
+	int64_t deadline_ms;    /* of everything */
 
 	struct conf conf;
 	bool has_conf;
@@ -101,5 +102,8 @@ check_function check_webhook;
 check_function check_easypost_clock;
 check_function check_site;
 check_function check_certificate;
+
+/* nginx itself: checknginx.c. */
+check_function check_nginx;
 
 #endif

@@ -20,7 +20,7 @@ _waybill() {
         esac
     done
     case $last in
-    -c | --config | --ca)
+    -c | --config | --ca | --nginx)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -46,7 +46,7 @@ _waybill() {
         reconcile) words='--days' ;;
         spool) words='list show retry' ;;
         'spool retry') words='all' ;;
-        check) words='--quiet --url --ca' ;;
+        check) words='--quiet --url --ca --nginx' ;;
         status) words='--json' ;;
         webhook) words='register list test new-secret delete' ;;
         'webhook register') words='--mode --ca' ;;

@@ -74,7 +74,8 @@ static const struct command {
 	{ "spool", "show NAME", "print the body of a record", spool_run, true },
 	{ "spool", "retry NAME|all", "let what was refused wait again",
 	  spool_run, true },
-	{ "check", "[--quiet] [--url https://HOST[:PORT]] [--ca FILE]",
+	{ "check", "[--quiet] [--url https://HOST[:PORT]] [--ca FILE]\n"
+	  "      [--nginx FILE]",
 	  "look for what is wrong with this installation and say what mends it;\n"
 	  "      with --url nginx and its certificate, too; as root it sees most",
 	  check_run, false },

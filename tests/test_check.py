@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import re
+import resource
 import shutil
 import ssl
 import subprocess
@@ -106,7 +107,7 @@ def run(one, *words, conf_file=None, user=None, program=None, **environment):
 
 
 def check(one, *words, **more):
-    done = run(one, "check", *words, **more)
+    done = run(one, "check", "--nginx", one.nginx.conf, *words, **more)
     assert done.stderr == "", done.stderr
     assert done.returncode in (0, 1)
     return Found(done.returncode, done.stdout)
@@ -127,7 +128,7 @@ def test_a_healthy_installation(own):
     assert found.states("warn") == found.states("skip") == [], found.out
     assert "mode production" in found["key production"][1]
     assert "mode test" in found["key test"][1]
-    assert found.out.endswith("ok 28, warnings 0, failed 0, skipped 0\n")
+    assert found.out.endswith("ok 29, warnings 0, failed 0, skipped 0\n")
     quiet = check(own, "--quiet", "--url", own.url, "--ca", own.ca)
     assert (quiet.status, quiet.out) == (0, "")
     assert own.settings["EASYPOST_API_KEY"] not in found.out
@@ -583,6 +584,44 @@ def test_a_certificate_that_ends_soon_or_is_for_another_name(own, tmp_path):
 def test_a_site_that_does_not_answer(own):
     check(own, "--url", "https://127.0.0.1:9", **ALONE).fails(
         "site", "https://127.0.0.1:9: .*(refused|connect)", "nginx -t")
+
+
+ROOM = "worker_rlimit_nofile 20000;\nevents { worker_connections %d; }\n"
+
+
+@pytest.mark.parametrize("text,said,cure", [
+    ("events {\n\tworker_connections 768;\n\t# multi_accept on;\n}\n",
+     "worker_connections is 768", "worker_connections 8192; in the block"),
+    ("# worker_connections 8192;\nevents { }", "worker_connections is 512",
+     "worker_connections 8192;"),
+    ("", "worker_connections is 512", "worker_connections 8192;"),
+    (ROOM % 20001, "may open 20000 files, and have 20001",
+     "worker_rlimit_nofile 20000;"),
+    ("pid PID;events{worker_connections 8192;}", "may open 4444 files",
+     "worker_rlimit_nofile 20000;"),
+    (ROOM % 8192, "each of its processes: 8192", None),
+    ("pid /nothing; events { worker_connections 8192; }",
+     "each of its processes: 8192", None)])
+def test_the_room_for_slow_clients(own, tmp_path, text, said, cure):
+    (tmp_path / "conf").write_text(text.replace("PID", f"{tmp_path}/pid"))
+    with subprocess.Popen(
+            ["sleep", "60"], preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (4444, 4444))) as process:
+        (tmp_path / "pid").write_text(f"{process.pid}\n")
+        found = check(own, "--nginx", tmp_path / "conf", **ALONE)
+        process.kill()
+    found.tells("nginx", "warn" if cure else "ok", said, cure)
+
+
+def test_what_the_readme_says_is_room_enough(own, tmp_path):
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        said = re.findall(r"`(worker_\w+ \d+;)`", file.read())
+    assert len(said) == 2
+    (tmp_path / "conf").write_text(" ".join(said))
+    check(own, "--nginx", tmp_path / "conf", **ALONE).tells(
+        "nginx", "ok", "8192", None)
+    check(own, "--nginx", tmp_path / "none", **ALONE).tells(
+        "nginx", "skip", "No such file", "--nginx FILE")
 
 
 # --- status -----------------------------------------------------------------------------------

@@ -170,8 +170,8 @@ def test_it_is_set_up_as_the_readme_says(box):
         f"{CERTIFICATE},", "-e", "s,/etc/ssl/private/ssl-cert-snakeoil.key,"
         "/etc/ssl/private/ship.key,", "-e", "s,ship.example.com,localhost,",
         "/etc/nginx/sites-available/waybill")
-    run("sed", "-i", "s/worker_connections .*/worker_connections 8192;/",
-        "/etc/nginx/nginx.conf")
+    run("sed", "-i", "s/worker_connections .*/worker_connections 8192;/; "
+        "1i worker_rlimit_nofile 20000;", "/etc/nginx/nginx.conf")
     for name, secret in (("easypost-api-key", PRODUCTION_KEY),
                          ("easypost-test-api-key", TEST_KEY),
                          ("webhook-secret", SECRET)):
@@ -266,7 +266,9 @@ def test_the_timers_fire(box):
 
 
 def test_all_is_well_says_the_check(box):
-    box.machine.run("waybill", "check", "--url", box.url, "--ca", CERTIFICATE)
+    found = box.machine.run("waybill", "check", "--url", box.url, "--ca",
+                            CERTIFICATE)
+    assert re.search("(?m)^ok +nginx ", found), found
 
 
 # --- trusted ------------------------------------------------------------------
