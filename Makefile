@@ -48,7 +48,8 @@ $(BUILD)/%.o: %.c Makefile VERSION
 
 # What nginx serves by itself, in one directory, the same for every build.
 PAGE = $(shell find web/dashboard -type f)
-WEB = $(patsubst %,build/%,$(wildcard web/docs/*) $(PAGE)) build/web/openapi.json
+FILES = $(patsubst %,build/%,$(wildcard web/docs/*) $(PAGE)) build/web/openapi.json
+WEB = $(FILES) $(patsubst %,%.gz,$(filter %.json %.js %.css,$(FILES)))
 
 web: $(WEB)
 
@@ -56,6 +57,10 @@ build/web/openapi.json: web/openapi.yaml web/build_openapi.py VERSION
 	@mkdir -p $(@D)
 	@echo build $@
 	@$(PYTHON) web/build_openapi.py $< $(VERSION) $@
+
+# Once here instead of for each request.
+build/web/%.gz: build/web/%
+	@gzip -9 -n -c $< >$@
 
 build/web/docs/%: web/docs/%
 	@mkdir -p $(@D)

@@ -66,6 +66,7 @@ def test_it_is_served_to_everybody(stack, nobody):
     assert got.headers["Content-Type"] == "application/json"
     assert got.headers["Cache-Control"] == "no-cache"
     assert got.headers["Content-Encoding"] == "gzip"
+    assert not got.headers["ETag"].startswith("W/")  # made beforehand
     with open(contract.SERVED, "rb") as file:
         assert got.content == file.read()
     again = nobody.get("/openapi.json",
