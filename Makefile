@@ -1,6 +1,6 @@
 # Waybill.  make run: try it.  make test: prove it.  make deb: the package.  The
 # rest is for those who work on it: check, unit, test-asan, test-boot, accept,
-# bench, drill, man, install, clean.
+# bench, drill, attack, man, install, clean.
 
 BUILD = build
 CC = gcc
@@ -133,6 +133,12 @@ bench:
 drill: packages
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(PYTHON) -m pytest tests/drill.py -q -s
+
+# Slow clients and floods, and what others notice of them; on a machine that has
+# nothing else to do.  ATTACK_COUNT= and ATTACK_P99_MS= are in its head.
+attack: packages
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	$(PYTHON) -m pytest tests/attack.py -q -s
 
 packages:
 	@tests/env/packages.sh test
@@ -338,5 +344,5 @@ clean:
 	rm -rf build build-asan
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all web run test test-asan test-boot unit accept bench drill packages check checks man install deb clean
+.PHONY: all web run test test-asan test-boot unit accept bench drill attack packages check checks man install deb clean
 .PRECIOUS: $(BUILD)/%.o

@@ -41,10 +41,11 @@ class Refused(Exception):
 class Connection:
     """One connection; its requests one after the other."""
 
-    def __init__(self, stack, timeout=20):
+    def __init__(self, stack, timeout=20, address=""):
         context = ssl.create_default_context(cafile=stack.ca)
         context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", stack.port), timeout)
+        plain = socket.create_connection(("127.0.0.1", stack.port), timeout,
+                                         source_address=(address, 0))
         self.wire = context.wrap_socket(plain, server_hostname="localhost")
         self.wire.sendall(PREFACE + frame(SETTINGS, 0, 0))
         self.decoder = Decoder()
@@ -65,6 +66,21 @@ class Connection:
         if body is not None:
             self.wire.sendall(frame(DATA, END_STREAM, self.stream, body))
         return self.answer()
+
+    def ask_many(self, count, pairs):
+        """The statuses of as many requests at the same time."""
+        self.wire.sendall(b"".join(
+            frame(HEADERS, END_HEADERS | END_STREAM, number, block(pairs))
+            for number in range(1, 2 * count, 2)))
+        found, open_streams = [], count
+        while open_streams:
+            kind, flags, _, payload = self.read_frame()
+            if kind == HEADERS:
+                found.append(int(dict(self.decoder.decode(payload))[":status"]))
+            if kind in (RESET, GOAWAY):
+                raise Refused(kind, payload)
+            open_streams -= bool(kind in (HEADERS, DATA) and flags & END_STREAM)
+        return found
 
     def answer(self):
         headers, content = [], b""

@@ -11,16 +11,18 @@ import requests
 
 
 class Load:
-    """One thread a client; each calls ask() again and again."""
+    """One thread a client; each calls ask() again and again, or when its last
+    answer is pace_s old."""
 
-    def __init__(self, asks):
+    def __init__(self, asks, pace_s=0.0):
         self.results = []
+        self.pace_s = pace_s
         self.is_over = threading.Event()
         self.threads = [threading.Thread(target=self._run, args=(ask,),
                                          daemon=True) for ask in asks]
 
     def _run(self, ask):
-        while not self.is_over.is_set():
+        while not self.is_over.wait(self.pace_s):
             start = time.monotonic()
             try:
                 status = ask().status_code
