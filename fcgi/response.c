@@ -201,6 +201,9 @@ static const struct meaning {
 	{ "57P",   503, "DATABASE.UNAVAILABLE", message_away },
 	{ "08",    503, "DATABASE.UNAVAILABLE", message_away },
 	{ "25006", 503, "DATABASE.UNAVAILABLE", message_away },
+	/* Functions and views are not there: they are in the making. */
+	{ "3F000", 503, "DATABASE.UNAVAILABLE", message_away },
+	{ "42P01", 503, "DATABASE.UNAVAILABLE", message_away },
 	{ "",      500, "INTERNAL",             message_internal },
 	/* clang-format on */
 };
