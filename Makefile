@@ -321,8 +321,8 @@ install: all man
 
 # The Debian package, out of a copy, so that nothing that lies about gets into it;
 # the same files give the same bytes.
-DEB_SOURCES = Makefile README.md VERSION backup ctl debian docs fcgi man monitoring nginx \
-	shared sql systemd web
+DEB_SOURCES = Makefile README.md SECURITY.md VERSION backup ctl debian docs fcgi man \
+	monitoring nginx shared sql systemd web
 DEB_DIR = build/deb/waybill-$(VERSION)
 
 deb:

@@ -13,8 +13,9 @@ import pytest
 
 from helpers import ROOT
 
-PARTS = ["Makefile", "README.md", "VERSION", "backup", "ctl", "debian", "docs",
-         "fcgi", "man", "monitoring", "nginx", "shared", "sql", "systemd", "web"]
+PARTS = ["Makefile", "README.md", "SECURITY.md", "VERSION", "backup", "ctl",
+         "debian", "docs", "fcgi", "man", "monitoring", "nginx", "shared", "sql",
+         "systemd", "web"]
 OBJECTS = ["ctl", "fcgi", "shared"]
 UNITS = "lib/systemd/system"
 STARTED = [f"waybill-{name}" for name in (
@@ -112,7 +113,8 @@ def test_what_is_in_it(files):
                  "share/man/man5/waybill.conf.5.gz",
                  "share/waybill/web/openapi.json",
                  "share/waybill/web/dashboard/index.html",
-                 "share/waybill/nginx/waybill-server.conf"):
+                 "share/waybill/nginx/waybill-server.conf",
+                 "share/doc/waybill/docs/troubleshooting.md.gz"):
         assert f"usr/{path}" in files
     sql = {path.removeprefix("usr/share/waybill/") for path in files
            if path.endswith(".sql")}
