@@ -69,7 +69,7 @@ static const struct command {
 	  "      changes nothing where all is well",
 	  rebuild_run, true },
 	{ "spool", "[list]", "show what waits for the database here, and what it\n"
-	  "      refused; exit status 1 when there is any of that",
+	  "      refused; exit status 1 when it refused any",
 	  spool_run, true },
 	{ "spool", "show NAME", "print the body of a record", spool_run, true },
 	{ "spool", "retry NAME|all", "let what was refused wait again",
