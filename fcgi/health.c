@@ -74,37 +74,35 @@ ask_database(struct request *rq)
 	return report;
 }
 
-/* The number of the newest migration that is installed; -1 when the directory
- * cannot be read. */
-static long
-newest_migration(const struct conf *conf)
+/* What this program needs, -1 when that cannot be known.  It runs on while a package
+ * puts the files of another version there. */
+static long newest_migration = -1;
+
+void
+health_note_version(const struct conf *conf)
 {
 	char path[512];
-	long newest = -1;
 	DIR *directory;
 	struct dirent *entry;
 
 	(void)snprintf(path, sizeof(path), "%s/migrations", conf->sql_dir);
 	directory = opendir(path);
 	if (directory == NULL)
-		return -1;
+		return;
 	while ((entry = readdir(directory)) != NULL) {
 		long number = strtol(entry->d_name, NULL, 10);
 
 		if (strspn(entry->d_name, "0123456789") == MIGRATION_DIGITS &&
-		    number > newest)
-			newest = number;
+		    number > newest_migration)
+			newest_migration = number;
 	}
 	(void)closedir(directory); /* was only read */
-	return newest;
 }
 
 /* NULL when requests can succeed, else why they cannot. */
 static const char *
 find_obstacle(const struct request *rq, const struct report *report)
 {
-	long newest;
-
 	if (rq->service->db == NULL)
 		return NULL; /* as configured: the proxy works, unrecorded */
 	if (report->status == DB_REFUSED)
@@ -112,11 +110,10 @@ find_obstacle(const struct request *rq, const struct report *report)
 		       "(waybill migrate up)?";
 	if (report->status != DB_OK)
 		return "The database cannot be reached.";
-	newest = newest_migration(rq->service->conf);
-	if (newest < 0)
+	if (newest_migration < 0)
 		return "The installed migrations cannot be read "
 		       "(WAYBILL_SQL_DIR).";
-	return report->schema_version < newest
+	return report->schema_version < newest_migration
 	    ? "The database's schema is older than this program: "
 	      "waybill migrate up."
 	    : NULL;

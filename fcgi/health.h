@@ -6,6 +6,10 @@
 
 #include "fcgi/request.h"
 
+/* Remembers the newest migration that is installed: the version of the schema that
+ * this program needs.  Once, before the workers are forked. */
+void health_note_version(const struct conf *);
+
 /* Handlers for the route table.  /livez: this worker runs; asks nobody. */
 void health_live(struct request *, const void *unused);
 

@@ -5,6 +5,7 @@
  * Reads the command line and the configuration, and gives the rest of its life
  * to supervisor_run().
  */
+#include "fcgi/health.h"
 #include "fcgi/route.h"
 #include "fcgi/supervisor.h"
 #include "shared/buf.h"
@@ -102,6 +103,7 @@ main(int argc, char **argv)
 	if (arguments.is_test)
 		return EXIT_SUCCESS;
 	log_set_priority((enum log_priority)conf.log_priority);
+	health_note_version(&conf);
 	return supervisor_run(&(struct supervisor_start){
 	    .conf = &conf,
 	    .pool = arguments.pool,

@@ -9,8 +9,8 @@ import pytest
 import documents
 from env.process import ENVIRONMENT
 from env.run import SHIPMENT
-from helpers import (ROOT, Client, assert_error, deliver, setting,
-                     wait_recorded)
+from helpers import (ROOT, Client, assert_error, changed_settings, deliver,
+                     reload_pool, setting, wait_recorded)
 
 
 class Newer:
@@ -48,6 +48,22 @@ def newer(stack, tmp_path):
     if one.name in one.migrate("history")[1]:
         one.migrate("down")
     one.migrate("up", sql="ours")
+
+
+def test_files_of_another_version_make_nobody_unready(stack, nobody, newer):
+    """Between a package's new files and the reload."""
+    folder = newer.sql / "migrations"
+    hidden = [one.rename(newer.sql.parent / one.name)
+              for one in folder.glob(newer.name + ".*")]
+    with changed_settings(stack, ["read"], {"WAYBILL_SQL_DIR": newer.sql}):
+        assert nobody.get("/readyz").status_code == 200
+        for one in hidden:
+            one.rename(folder / one.name)
+        assert nobody.get("/readyz").status_code == 200
+        reload_pool(stack, "read")
+        got = nobody.get("/readyz")
+        assert_error(got, 503, "NOT_READY", easypost=False)
+        assert "older than this program" in got.text
 
 
 def event():
