@@ -43,7 +43,7 @@ static const struct {
 	{ "rights",             check_rights,         0,                LOGIN },
 	{ "schema",             check_schema,         0,                JOBS },
 	{ "connections",        check_connections,    0,                SCHEMA },
-	{ "disk of PostgreSQL", check_database_disk,  0,                LOGIN },
+	{ "disk of PostgreSQL", check_database_disk,  0,                CONF },
 	{ "clock",              check_clock,          0,                PULSE },
 	{ "jobs",               check_jobs,           0,                PULSE },
 	{ "queue",              check_queue,          0,                PULSE },

@@ -297,7 +297,11 @@ def test_a_database_that_cannot_be_reached(own, tmp_path):
         found = check(own, DATABASE_URL=url, **NO_KEYS)
         found.fails("database", text, cure)
         assert found["schema"][0] == found["queue"][0] == "skip"
+        # A full disk may be the reason.
+        assert "database does not answer" not in found["disk of PostgreSQL"][1]
     found = check(own, DATABASE_URL="", **NO_KEYS)
+    assert found["disk of PostgreSQL"][:2] == ["skip",
+                                               "no database is configured"]
     found.warns("database", "nothing is recorded", "DATABASE_URL=postgresql:")
 
 
