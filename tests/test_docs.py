@@ -35,7 +35,7 @@ def rows(text):
 
 
 # What others say: libpq, the system, nginx.
-FOREIGN = ("could not connect", "No such file", "Peer authentication failed",
+FOREIGN = ("connection to server on socket", "Connection refused", "Peer authentication failed",
            "too many clients", "remaining connection slots",
            'role "..." does not exist', 'database "..." does not exist',
            'schema "api" does not exist', "Permission denied",
