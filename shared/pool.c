@@ -15,14 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OTHER_CONNECTIONS = 2 }; /* waybill jobs, waybill refresh */
+enum {
+	OTHER_CONNECTIONS = 2, /* waybill jobs, waybill refresh */
+	OTHER_MIB = 64,        /* the supervisor, and what is noted in /run */
+};
 
 /* clang-format off */
 const struct pool pools[POOL_COUNT] = {
-	/*                 name        share %  statement  upstream  request, ms */
-	[POOL_READ]     = { "read",     30,       5000,         0,    15000 },
-	[POOL_WEBHOOK]  = { "webhook",  20,       3000,         0,     5000 },
-	[POOL_UPSTREAM] = { "upstream", 50,       3000,     50000,    55000 },
+	/*                 name        share %  statement  upstream  request, ms   MiB */
+	[POOL_READ]     = { "read",     30,       5000,         0,    15000,       64 },
+	[POOL_WEBHOOK]  = { "webhook",  20,       3000,         0,     5000,        8 },
+	[POOL_UPSTREAM] = { "upstream", 50,       3000,     50000,    55000,      160 },
 };
 
 /* clang-format on */
@@ -70,6 +73,12 @@ pool_connections(const struct conf *conf)
 	if (*conf->secrets.database_read_url != '\0')
 		sum += pool_limit(&pools[POOL_READ], conf);
 	return sum;
+}
+
+long
+pool_mib(const struct pool *pool, const struct conf *conf)
+{
+	return OTHER_MIB + (long)pool_limit(pool, conf) * pool->worker_mib;
 }
 
 /* Each path is made once: /health asks for them again and again. */

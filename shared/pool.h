@@ -17,6 +17,7 @@ struct pool {
 	int statement_ms;  /* limit of a statement of the database */
 	int upstream_ms;   /* limit of a call to EasyPost */
 	int request_ms;    /* a worker busy for longer is killed */
+	int worker_mib;    /* of memory, with the largest there may be */
 };
 
 extern const struct pool pools[POOL_COUNT];
@@ -34,6 +35,9 @@ int pool_limit(const struct pool *, const struct conf *);
 /* Connections to PostgreSQL that this host may open at most; other hosts may
  * share the server.  With a replica those who read have two. */
 int pool_connections(const struct conf *);
+
+/* The memory that all of them may need together. */
+long pool_mib(const struct pool *, const struct conf *);
 
 /* "<run_dir>/<name>.sock", ".scoreboard" and ".activity", in memory of the
  * process's life. */

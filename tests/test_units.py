@@ -8,18 +8,101 @@ import pytest
 
 from helpers import ROOT
 
-OTHER_USERS = [path for path in glob.glob(
-    os.path.join(ROOT, "systemd", "*.service.d", "*.conf"))
-    if re.search("(?m)^User=(?!waybill$)", open(path, encoding="utf-8").read())]
+FOLDER = os.path.join(ROOT, "systemd")
+SERVICES = sorted(glob.glob(os.path.join(FOLDER, "*.service")))
+DROP_INS = glob.glob(os.path.join(FOLDER, "*.service.d", "*.conf"))
+POOLS = ("read", "webhook", "upstream")
+# What waybill.conf allows of both, and its defaults.
+WORKERS_MOST, WORKERS_DEFAULT = (500, 500), (20, 30)
+
+
+def read(*path):
+    with open(os.path.join(ROOT, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+def settings(path):
+    return dict(re.findall(r"(?m)^(\w+)=(.*)$", read(path)))
+
+
+def mib(text):
+    assert text.endswith("M"), text
+    return int(text[:-1])
+
+
+OTHER_USERS = [path for path in DROP_INS
+               if settings(path).get("User", "waybill") != "waybill"]
 
 
 @pytest.mark.parametrize("path", OTHER_USERS, ids=os.path.basename)
 def test_the_ipc_of_another_user_is_not_removed(path):
     """The sandbox of all units has RemoveIPC=yes: at the end of a service that
     runs as postgres that would take the server's shared memory away."""
-    with open(path, encoding="utf-8") as file:
-        assert re.search("(?m)^RemoveIPC=no$", file.read())
+    assert settings(path)["RemoveIPC"] == "no"
 
 
 def test_there_is_such_a_unit():
     assert OTHER_USERS
+
+
+# --- limits ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=os.path.basename)
+def test_each_service_has_limits(path):
+    limits = settings(path)
+    assert mib(limits["MemoryHigh"]) < mib(limits["MemoryMax"])
+    assert 0 < int(limits["LimitNOFILE"]) <= 1024
+    assert 0 < int(limits["TasksMax"]) <= 1600
+    # pgBackRest's own does not fit into a number that is ours to know.
+    if "waybill-backup" not in path:
+        assert mib(limits["LimitDATA"]) <= 384
+
+
+def test_no_service_dumps_core_or_dies_of_one_worker():
+    """Nor does the drop-in, which wins, take the services' limits away."""
+    sandbox = settings(os.path.join(FOLDER, "waybill-.service.d",
+                                    "00-sandbox.conf"))
+    assert sandbox["LimitCORE"] == "0"
+    assert sandbox["OOMPolicy"] == "continue"
+    assert not [name for name in sandbox if re.match(
+        "Memory(Max|High)|TasksMax|Limit(?!CORE)", name)]
+    assert not [path for path in SERVICES if settings(path).keys() & {
+        "LimitCORE", "OOMPolicy"}]
+
+
+def pool_table():
+    """Share and MiB of a worker by name: shared/pool.c."""
+    found = {name: (int(share), int(worker_mib))
+             for name, share, worker_mib in re.findall(
+                 r'\{ "(\w+)", +(\d+),.*?(\d+) \}', read("shared", "pool.c"))}
+    assert set(found) == set(POOLS)
+    return found
+
+
+def most_workers(share, workers, overflow):
+    return max(1, workers * share // 100) + overflow * share // 100
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_workers_have_room(pool):
+    """With the configuration as it comes all of them may be as large as one can
+    get; tasks there are enough for any configuration."""
+    limits = settings(os.path.join(FOLDER, f"waybill-{pool}.service"))
+    share, worker_mib = pool_table()[pool]
+    needed = 64 + worker_mib * most_workers(share, *WORKERS_DEFAULT)
+    assert needed <= mib(limits["MemoryHigh"])
+    assert mib(limits["MemoryMax"]) >= mib(limits["MemoryHigh"]) * 5 // 4
+    assert mib(limits["LimitDATA"]) >= 2 * worker_mib
+    # Twice the workers and two, the supervisor, and a configuration's test.
+    assert int(limits["TasksMax"]) >= \
+        2 * most_workers(share, *WORKERS_MOST) + 4
+
+
+def test_the_configuration_is_that_of_the_limits():
+    shipped = read("systemd", "waybill.conf")
+    for name, default in zip(("WORKERS", "WORKERS_OVERFLOW"), WORKERS_DEFAULT):
+        assert re.search(rf"(?m)^#{name}={default}$", shipped)
+    table = re.findall(r'\{ "WORKERS(?:_OVERFLOW)?", .*?, "\d+", \d, (\d+),',
+                       read("shared", "conf.c"))
+    assert tuple(map(int, table)) == WORKERS_MOST
