@@ -35,6 +35,7 @@ static const struct {
 	{ "pool read",          check_pool,           POOL_READ,        CONF },
 	{ "pool webhook",       check_pool,           POOL_WEBHOOK,     CONF },
 	{ "pool upstream",      check_pool,           POOL_UPSTREAM,    CONF },
+	{ "memory",             check_memory,         0,                CONF },
 	/* From here on not as root. */
 	{ "user",               check_user,           0,                CONF },
 	{ "spool",              check_spool,          0,                CONF },

@@ -74,6 +74,7 @@ typedef void check_function(struct check *, int subject, struct verdict *);
 check_function check_configuration;
 check_function check_secrets;
 check_function check_pool;
+check_function check_memory; /* checkmemory.c */
 check_function check_user;
 check_function check_spool;
 check_function check_spool_disk;

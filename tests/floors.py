@@ -60,7 +60,7 @@ BELOW = {"shared": [], "fcgi": ["shared"], "ctl": ["shared"]}
 # Files that are one module in several files, and stand on its floor.
 PARTS = {"spoolfile": "spool", "spoolview": "spool", "checkhost": "check",
          "checkdata": "check", "checkwork": "check", "checknet": "check",
-         "checknginx": "check"}
+         "checknginx": "check", "checkmemory": "check"}
 
 # One library, one file.
 LIBRARIES = {

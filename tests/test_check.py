@@ -282,6 +282,34 @@ def test_a_disk_that_is_too_small(own):
         "df -h " + own.spool_dir)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_units_that_allow_too_little_memory(own, tmp_path):
+    """What the kernel says that systemd has asked of it."""
+    for pool, high in (("read", "max"), ("upstream", str(200 << 20))):
+        folder = tmp_path / "system.slice" / f"waybill-{pool}.service"
+        folder.mkdir(parents=True)
+        (folder / "memory.high").write_text(high + "\n")
+    found = check_beside(own, tmp_path)
+    found.warns("memory", "waybill-upstream: 1 workers, all there may be, need 224 "
+                "MiB at most, its unit allows 200", "MemoryHigh=224M and "
+                "MemoryMax=280M")
+    (folder / "memory.high").write_text(f"{224 << 20}\n")
+    assert check_beside(own, tmp_path)["memory"][0] == "ok"
+
+
+def check_beside(own, folder):
+    """With this folder in place of the kernel's."""
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-euc",
+         'mount --bind "$0" /sys/fs/cgroup; exec "$@"', folder,
+         own.service.program("waybill"), "-c", own.conf_file, "check"],
+        capture_output=True, text=True, check=False, timeout=40, cwd="/",
+        env={**ENVIRONMENT, **ALONE})
+    assert done.stderr == ""
+    return Found(done.returncode, done.stdout)
+
+
+
 # --- the database ----------------------------------------------------------------------
 
 
