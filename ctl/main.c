@@ -8,6 +8,7 @@
 #include "ctl/commands.h"
 #include "shared/buf.h"
 #include "shared/log.h"
+#include "shared/privacy.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -189,6 +190,8 @@ run(const struct command *command, const char *file, int count, char **words)
 		buf_free(&error);
 		return CTL_FAILED;
 	}
+	if (command->needs_conf)
+		privacy_begin(&conf);
 	optind = 0; /* glibc: begin anew */
 	status = command->run(&conf, count, words);
 	/* What was printed counts only when it arrived. */

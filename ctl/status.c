@@ -67,8 +67,7 @@ look_at_pools(struct status *status)
 		facts_add_number(facts, name, "limit", sum.limit);
 		facts_add_number(facts, name, "requests", sum.requests);
 		facts_add_number(facts, name, "errors", sum.errors);
-		facts_add_number(facts, name, "up_s",
-		    (long long)time(NULL) - (long long)sum.started_s);
+		facts_add_number(facts, name, "up_s", sum.uptime_s);
 	}
 }
 

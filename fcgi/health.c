@@ -19,14 +19,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
 	ASK_MS = 2000,
 	RETRY_S = 2,
-	MIGRATION_DIGITS = 4,  /* "0001_name.up.sql" */
-	STAT_START_FIELD = 22, /* starttime in proc(5), /proc/PID/stat */
+	MIGRATION_DIGITS = 4, /* "0001_name.up.sql" */
 };
 
 /* What the database said of itself. */
@@ -117,33 +114,6 @@ find_obstacle(const struct request *rq, const struct report *report)
 	    ? "The database's schema is older than this program: "
 	      "waybill migrate up."
 	    : NULL;
-}
-
-/* Seconds since the supervisor started; it keeps its process when it reloads. */
-static long
-uptime_s(void)
-{
-	char path[64], line[1024];
-	struct timespec now;
-	const char *field;
-	unsigned long long ticks;
-	FILE *file;
-	char *got;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)getppid());
-	file = fopen(path, "re");
-	if (file == NULL)
-		return -1;
-	got = fgets(line, sizeof(line), file);
-	(void)fclose(file);                              /* was only read */
-	field = got == NULL ? NULL : strrchr(line, ')'); /* ends field 2 */
-	for (int i = 2; field != NULL && i < STAT_START_FIELD; i++)
-		field = strchr(field + 1, ' ');
-	if (field == NULL || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
-		return -1;
-	ticks = strtoull(field, NULL, 10);
-	return (long)now.tv_sec -
-	    (long)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
 }
 
 static void
@@ -293,8 +263,9 @@ add_all(struct buf *out, struct request *rq)
 
 	(void)buf_addf(out,
 	    "{\"status\":\"success\",\"data\":{\"version\":\"%s\","
-	    "\"uptime_s\":%ld,\"recording\":%s,\"spool\":{\"depth\":",
-	    WAYBILL_VERSION, uptime_s(),
+	    "\"uptime_s\":%lld,\"recording\":%s,\"spool\":{\"depth\":",
+	    WAYBILL_VERSION,
+	    (long long)scoreboard_sum(rq->service->scoreboard).uptime_s,
 	    rq->service->db == NULL ? "false" : "true");
 	if (!is_known)
 		(void)buf_add_string(out, "null,\"bad\":null");

@@ -12,6 +12,7 @@
 #include "shared/conf.h"
 #include "shared/log.h"
 #include "shared/pool.h"
+#include "shared/privacy.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -102,6 +103,7 @@ main(int argc, char **argv)
 	}
 	if (arguments.is_test)
 		return EXIT_SUCCESS;
+	privacy_begin(&conf);
 	log_set_priority((enum log_priority)conf.log_priority);
 	health_note_version(&conf);
 	return supervisor_run(&(struct supervisor_start){

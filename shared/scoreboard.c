@@ -11,6 +11,7 @@
  */
 #include "shared/scoreboard.h"
 
+#include "shared/clock.h"
 #include "shared/log.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@
 
 enum {
 	MAGIC = 0x57425342, /* "WBSB" */
-	LAYOUT = 4,         /* other numbers are other programs' files */
+	LAYOUT = 5,         /* other numbers are other programs' files */
 	LINE_BYTES = 64,    /* so that no two workers write to one line */
 	SLOTS_MAX = 2047,   /* twice what the configuration allows */
 };
@@ -39,7 +40,8 @@ struct header {
 	_Atomic int32_t slots;
 	_Atomic int32_t base;
 	_Atomic int32_t limit;
-	int64_t started_s;
+	int64_t started_s;  /* since 1970 */
+	int64_t started_ms; /* clock_ms(): no jump of the time of day */
 };
 
 union line {
@@ -136,6 +138,7 @@ make(const char *path, int slots)
 			.pid = getpid(),
 			.slots = slots,
 			.started_s = (int64_t)time(NULL),
+			.started_ms = clock_ms(),
 		},
 	};
 	char *made;
@@ -242,6 +245,7 @@ scoreboard_sum(const struct scoreboard *board)
 	const struct header *header = &board->first.header;
 	struct scoreboard_sum sum = {
 		.started_s = header->started_s,
+		.uptime_s = (clock_ms() - header->started_ms) / 1000,
 		.base = header->base,
 		.limit = header->limit,
 		.is_breaker_open = fuse_is_blown(&board->fuses.fuses.database),

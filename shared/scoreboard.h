@@ -69,6 +69,7 @@ struct scoreboard_fuses *scoreboard_fuses(struct scoreboard *);
 /* What /health and /metrics tell of a pool. */
 struct scoreboard_sum {
 	int64_t started_s; /* of the supervisor, in seconds since 1970 */
+	int64_t uptime_s;  /* whatever the time of day did since then */
 	int base;
 	int limit;
 	int idle;

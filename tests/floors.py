@@ -21,7 +21,7 @@ FLOORS = {
         "reply sqlstate statement",
         "setting spool",
         "conf",
-        "db easypost pool",
+        "db easypost pool privacy",
         "counters csv",
         "scoreboard",
     ],
