@@ -15,6 +15,7 @@ begin
     set status = 'interrupted', completed_at = now(), updated_at = now()
     where b.status = 'processing'
         and b.operation_type = 'bulk_shipments'
+        and b.wait_until is null
         and b.started_at < now() - interval '60 seconds';
     insert into waybill.batch_operations (id, batch_id, operation_type,
         started_at, status, total_items, user_id, source, mode, parameters)

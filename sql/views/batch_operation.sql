@@ -28,8 +28,8 @@ create view api.batch_operation as
         b.started_at,
         b.completed_at,
         b.updated_at,
-        coalesce(b.items, i.items, '[]') as items,
-        i.count > 1000 as items_are_more
+        coalesce(b.items, i.items, k.items, '[]') as items,
+        i.count > 1000 or k.count > 1000 as items_are_more
     from waybill.batch_operations b
     cross join lateral (
         select json_agg(json_build_object(
@@ -48,5 +48,23 @@ create view api.batch_operation as
             from waybill.batch_items n
             where n.batch_id = b.batch_id
             order by n.shipment_easypost_id
-            limit 1001) k) i;
+            limit 1001) k) i
+    cross join lateral (
+        select json_agg(json_build_object(
+                'shipment_id', n.shipment_id,
+                'tracking_code', n.tracking_code,
+                'batch_status', n.state,
+                'batch_message', n.error ->> 'message'))
+                filter (where n.number <= 1000) as items,
+            count(*) as count
+        from (
+            select u.shipment_id,
+                u.tracking_code,
+                u.state,
+                u.error,
+                row_number() over (order by u.id desc) as number
+            from waybill.bulk_items u
+            where u.batch_id = b.batch_id
+            order by u.id desc
+            limit 1001) n) k;
 grant select on api.batch_operation to waybill_worker;
