@@ -124,12 +124,16 @@ record(struct jobs *jobs, const struct spool_record *kept)
 	const struct db_value webhook[] = { db_bytes(
 						kept->body, kept->body_bytes),
 		db_text(kept->request_id) };
-	bool is_answer = kept->kind == SPOOL_ANSWER;
+	static const char *const functions[] = {
+		[SPOOL_ANSWER] = "api.record_answer",
+		[SPOOL_WEBHOOK] = "api.receive_webhook",
+		[SPOOL_ITEM] = "api.record_bulk_item",
+	};
+	bool is_webhook = kept->kind == SPOOL_WEBHOOK;
 	const struct db_call call = {
-		.function =
-		    is_answer ? "api.record_answer" : "api.receive_webhook",
-		.values = is_answer ? answer : webhook,
-		.count = is_answer ? 7 : 2,
+		.function = functions[kept->kind],
+		.values = is_webhook ? webhook : answer,
+		.count = is_webhook ? 2 : 7,
 		.deadline_ms = clock_ms() + jobs->record_ms,
 	};
 

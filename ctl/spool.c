@@ -29,7 +29,9 @@ kind_of(const struct conf *conf, const char *name)
 
 	buf_init(&content, SPOOLFILE_MAX_BYTES);
 	if (spool_read(conf->spool_dir, name, &content, &record) == NULL)
-		kind = record.kind == SPOOL_WEBHOOK ? "webhook" : "answer";
+		kind = record.kind == SPOOL_WEBHOOK ? "webhook"
+		    : record.kind == SPOOL_ITEM     ? "item"
+						    : "answer";
 	buf_free(&content);
 	return kind;
 }
@@ -97,6 +99,11 @@ show(const struct conf *conf, const char *name)
 	if (problem == NULL && record.kind == SPOOL_WEBHOOK)
 		(void)fprintf(
 		    stderr, "webhook, request %s\n", record.request_id);
+	else if (problem == NULL && record.kind == SPOOL_ITEM)
+		(void)fprintf(stderr,
+		    "item of %s, %s: %s, %d, %s, request %s\n", record.path,
+		    record.query, record.method, record.status, record.mode,
+		    record.request_id);
 	else if (problem == NULL)
 		(void)fprintf(stderr, "answer to %s %s, %d, %s, request %s\n",
 		    record.method, record.path, record.status, record.mode,

@@ -1,6 +1,6 @@
 /*
  * Many shipments in one call: created at EasyPost several at a time, each with a
- * result of its own.
+ * result of its own.  What is too large for that is put off (defer.h).
  *
  * What must stay true: nothing is sent unless all of it can be taken; each item
  * is sent once at most; what came of it is recorded before the next takes its
@@ -10,7 +10,10 @@
 #include "fcgi/answer.h"
 #include "fcgi/ask.h"
 #include "fcgi/claim.h"
+#include "fcgi/defer.h"
 #include "fcgi/draft.h"
+#include "fcgi/guard.h"
+#include "fcgi/item.h"
 #include "fcgi/parameter.h"
 #include "fcgi/record.h"
 #include "fcgi/response.h"
@@ -18,13 +21,17 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	ITEMS_MAX =
+	ITEMS_AT_ONCE =
 	    100, /* seven rounds of a second each, of the 50 there are */
-	BODY_MAX = 4 * 1024 * 1024,
+	ITEMS_MAX = 10000, /* ten minutes */
+	BODY_MAX = 16 * 1024 * 1024,
+	BODY_LARGE = 1024 * 1024,     /* see give_back() */
+	LOOK_MAX_BYTES = 1024 * 1024, /* paths of the fields of one item */
 	RESULT_MAX = EASYPOST_LANE_ANSWER_MAX + 4096,
 	/* Documents beyond this are left out of the answer; each is recorded,
 	 * and its id is told. */
@@ -34,23 +41,11 @@ enum {
 	TOO_MANY = 429, /* RFC 6585 */
 };
 
-static const char create_path[] = "/v2/shipments";
-
 /* clang-format off */
 static const struct body_field bulk_fields[] = {
 	{ "shipments", BODY_LIST,  true,  ITEMS_MAX, NULL, NULL },
 	{ "dry_run",   BODY_TRUTH, false, 0,         NULL, NULL },
 	{ NULL,        BODY_TEXT,  false, 0,         NULL, NULL },
-};
-
-/* What may have become of an item. */
-enum item_state { ITEM_NOT_SENT, ITEM_IN_DOUBT, ITEM_FAILED, ITEM_SUCCESS, ITEM_STATES };
-
-static const char *const state_words[ITEM_STATES] = {
-	[ITEM_NOT_SENT] = "not_sent",
-	[ITEM_IN_DOUBT] = "in_doubt",
-	[ITEM_FAILED]   = "failed",
-	[ITEM_SUCCESS]  = "success",
 };
 
 /* What an item without EasyPost's own word is told. */
@@ -95,19 +90,42 @@ struct bulk {
 
 /* --- what is asked ----------------------------------------------------------- */
 
+/* The texts of what was wrong are all that is kept of one look: with the paths of
+ * all fields of all items the request's memory would not do. */
+static void
+look_at_item(struct body_check *check, struct arena *arena, size_t index,
+    const struct json *shipment)
+{
+	struct arena *kept = check->arena;
+	const char *path = arena_printf(arena, "shipments[%zu]", index);
+	int before = check->flaw_count;
+
+	check->arena = arena;
+	body_look(check, shipment, path, draft_create_fields);
+	draft_look_at_service(check, shipment, path);
+	check->arena = kept;
+	for (int i = before; i < check->flaw_count; i++) {
+		struct response_problem *flaw = &check->flaws[i];
+
+		flaw->field =
+		    arena_copy(kept, flaw->field, strlen(flaw->field));
+		flaw->message =
+		    arena_copy(kept, flaw->message, strlen(flaw->message));
+	}
+	arena_reset(arena);
+}
+
 static void
 look_at_items(struct bulk *bulk, const struct json *list)
 {
-	struct arena *arena = bulk->rq->arena;
-	struct body_check *check = body_check_new(arena);
+	static struct arena *arena; /* of the worker */
+	struct body_check *check = body_check_new(bulk->rq->arena);
 
-	for (size_t i = 0; i < json_count(list); i++) {
-		const char *path = arena_printf(arena, "shipments[%zu]", i);
-		const struct json *shipment = json_element(list, i);
-
-		body_look(check, shipment, path, draft_create_fields);
-		draft_look_at_service(check, shipment, path);
-	}
+	if (arena == NULL)
+		arena = arena_new(LOOK_MAX_BYTES);
+	for (size_t i = 0;
+	     i < json_count(list) && check->flaw_count < BODY_FLAWS_MAX; i++)
+		look_at_item(check, arena, i, json_element(list, i));
 	if (json_count(list) == 0)
 		body_flaw(check, "shipments", "must have one element or more.");
 	(void)body_is_good(bulk->rq, check);
@@ -123,7 +141,6 @@ find_items(struct bulk *bulk, const struct json *list)
 	const char *raw = json_raw(body->data, body->len, "shipments", &bytes);
 	const char *at = NULL;
 
-	bulk->count = json_count(list);
 	bulk->items = calloc(bulk->count, sizeof(*bulk->items));
 	if (bulk->items == NULL)
 		log_fatal("bulk.items", "out of memory");
@@ -160,13 +177,11 @@ ask_item(void *context, size_t index, struct easypost_request *request)
 	struct request *rq = bulk->rq;
 	struct item *item = &bulk->items[index];
 
-	(void)buf_add_string(&item->sent, "{\"shipment\":");
-	(void)buf_add(&item->sent, item->raw, item->raw_bytes);
-	(void)buf_add_byte(&item->sent, '}');
+	item_write(&item->sent, item->raw, item->raw_bytes);
 	item->state = ITEM_IN_DOUBT; /* until we know better */
 	*request = (struct easypost_request){
 		.method = "POST",
-		.target = create_path,
+		.target = item_path,
 		.headers = bulk->call.headers,
 		.header_count = bulk->call.header_count,
 		.body = item->sent.data,
@@ -193,7 +208,7 @@ static void
 keep_document(struct bulk *bulk, struct item *item, const struct reply *answer,
     const struct json *document)
 {
-	const struct record record = { "POST", create_path, "", answer };
+	const struct record record = { false, "POST", item_path, "", answer };
 
 	item->id = keep_text(bulk, json_member(document, "id"));
 	item->tracking =
@@ -227,23 +242,6 @@ keep_error(struct bulk *bulk, struct item *item, const struct reply *answer,
 	(void)buf_add(&item->result, raw, bytes);
 }
 
-static enum item_state
-judge(enum easypost_result result, const struct reply *answer,
-    const struct json *document)
-{
-	int status = answer->status;
-
-	if (result == EASYPOST_UNREACHABLE || result == EASYPOST_UNTRUSTED)
-		return ITEM_NOT_SENT;
-	if (result != EASYPOST_ANSWERED)
-		return ITEM_IN_DOUBT;
-	if (status >= 200 && status <= 299 &&
-	    body_is_id(json_text(json_member(document, "id")), "shp_"))
-		return ITEM_SUCCESS;
-	/* A failure of EasyPost's own may come after the effect. */
-	return status >= 400 && status <= 499 ? ITEM_FAILED : ITEM_IN_DOUBT;
-}
-
 /* easypost_many.take: false when EasyPost wants no more for now, or cannot be
  * reached at all. */
 static bool
@@ -258,7 +256,7 @@ take_item(void *context, size_t index, enum easypost_result result,
 	if (result == EASYPOST_ANSWERED && answer->body.len > 0)
 		document =
 		    json_read(answer->body.data, answer->body.len, problem);
-	item->state = judge(result, answer, document);
+	item->state = item_judge(result, answer, document);
 	item->message = reasons[item->state].message;
 	if (item->state == ITEM_SUCCESS)
 		keep_document(bulk, item, answer, document);
@@ -275,7 +273,7 @@ static void
 add_result(struct buf *out, const struct item *item, size_t index)
 {
 	(void)buf_addf(out, "%s{\"index\":%zu,\"status\":\"%s\"",
-	    index == 0 ? "" : ",", index, state_words[item->state]);
+	    index == 0 ? "" : ",", index, item_word(item->state));
 	(void)buf_add_string(out, ",\"shipment_id\":");
 	if (*item->id == '\0')
 		(void)buf_add_string(out, "null");
@@ -329,7 +327,7 @@ write_items(const struct bulk *bulk, struct buf *out)
 		const struct item *item = &bulk->items[i];
 		const char *texts[] = { *item->id == '\0' ? NULL : item->id,
 			*item->tracking == '\0' ? NULL : item->tracking,
-			state_words[item->state], item->message };
+			item_word(item->state), item->message };
 		static const char *const names[] = { "shipment_id",
 			"tracking_code", "batch_status", "batch_message" };
 
@@ -464,13 +462,33 @@ answer(struct bulk *bulk, const struct claim *claim, bool is_dry_run)
 	(void)response_buf(); /* gives big memory back */
 }
 
+/* What was not done with its claim was not taken at all: nothing is in doubt. */
 static void
-execute(struct bulk *bulk)
+put_off(struct request *rq)
+{
+	size_t bytes = 0;
+	const char *raw =
+	    json_raw(rq->body.data, rq->body.len, "shipments", &bytes);
+	struct claim claim;
+
+	if (!response_needs_database(rq) || !claim_take(rq, &claim))
+		return;
+	if (guard_easypost_key(rq) == NULL) {
+		claim_void(rq, &claim);
+		upstream_refuse_mode(rq);
+		return;
+	}
+	defer_bulk(rq, &claim, raw, bytes);
+}
+
+static void
+execute(struct bulk *bulk, const struct json *list)
 {
 	struct request *rq = bulk->rq;
 	struct upstream *call = &bulk->call;
 	struct claim claim;
 
+	find_items(bulk, list);
 	if (!claim_take(rq, &claim) || !check_doubt(bulk, &claim))
 		return;
 	if (!upstream_authorize(call) || !upstream_check(call) ||
@@ -485,13 +503,29 @@ execute(struct bulk *bulk)
 	answer(bulk, &claim, false);
 }
 
+/* malloc and libpq keep what one large body took. */
+static void
+give_back(struct bulk *bulk)
+{
+	for (size_t i = 0; bulk->items != NULL && i < bulk->count; i++) {
+		buf_free(&bulk->items[i].sent);
+		buf_free(&bulk->items[i].result);
+	}
+	free(bulk->items);
+	if (bulk->rq->body.len < BODY_LARGE)
+		return;
+	if (bulk->rq->service->db != NULL)
+		db_close(bulk->rq->service->db);
+	(void)malloc_trim(0); /* says whether there was any */
+}
+
 void
 bulk_create(struct request *rq, const void *unused)
 {
 	struct bulk bulk = { .rq = rq,
 		.call = { .rq = rq,
 		    .method = "POST",
-		    .path = create_path,
+		    .path = item_path,
 		    .query = "",
 		    .has_body = true,
 		    .is_write = true } };
@@ -507,16 +541,13 @@ bulk_create(struct request *rq, const void *unused)
 	body_look(check, body, "", bulk_fields);
 	if (body_is_good(rq, check))
 		look_at_items(&bulk, list);
-	if (rq->status == 0)
-		find_items(&bulk, list);
+	bulk.count = json_count(list);
 	if (rq->status == 0 && json_is_true(json_member(body, "dry_run")))
 		answer(&bulk, &no_claim, true);
-	else if (rq->status == 0)
-		execute(&bulk);
-	for (size_t i = 0; i < bulk.count; i++) {
-		buf_free(&bulk.items[i].sent);
-		buf_free(&bulk.items[i].result);
-	}
-	free(bulk.items);
+	else if (rq->status == 0 && bulk.count <= ITEMS_AT_ONCE)
+		execute(&bulk, list);
 	json_free(body);
+	if (rq->status == 0)
+		put_off(rq);
+	give_back(&bulk);
 }

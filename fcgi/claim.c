@@ -123,18 +123,22 @@ refuse_without_database(struct request *rq)
 	    "nothing was sent to EasyPost.");
 }
 
-/* Where what was made is: with 201 it is a shipment.  NULL: nothing was. */
+/* Where what was made is: with 201 it is a shipment, with 202 a bulk call.  NULL:
+ * nothing was. */
 static const char *
 location_of(const struct outcome *outcome)
 {
+	bool is_bulk = strcmp(outcome->status, "202") == 0;
 	size_t bytes = 0;
-	const char *id =
-	    json_raw(outcome->answer, strlen(outcome->answer), "id", &bytes);
+	const char *id = json_raw(outcome->answer, strlen(outcome->answer),
+	    is_bulk ? "operation_id" : "id", &bytes);
 
-	if (strcmp(outcome->status, "201") != 0 || id == NULL || bytes < 2)
+	if ((!is_bulk && strcmp(outcome->status, "201") != 0) || id == NULL ||
+	    bytes < 2)
 		return NULL;
-	return arena_printf(outcome->rq->arena, "/shipments/%.*s",
-	    (int)bytes - 2, id + 1); /* without its quotes */
+	return arena_printf(outcome->rq->arena, "%s/%.*s",
+	    is_bulk ? "/db/batch-operations" : "/shipments", (int)bytes - 2,
+	    id + 1); /* without its quotes */
 }
 
 /* Answers all but "new" and "in_doubt". */

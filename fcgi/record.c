@@ -72,7 +72,7 @@ static struct spool_record
 make_spool_record(const struct request *rq, const struct record *record)
 {
 	return (struct spool_record){
-		.kind = SPOOL_ANSWER,
+		.kind = record->is_item ? SPOOL_ITEM : SPOOL_ANSWER,
 		.request_id = rq->id,
 		.method = record->method,
 		.path = record->path,
@@ -99,7 +99,8 @@ record_in_database(
 		db_text(record->request_id),
 	};
 	const struct db_call call = {
-		.function = "api.record_answer",
+		.function = record->kind == SPOOL_ITEM ? "api.record_bulk_item"
+						       : "api.record_answer",
 		.values = values,
 		.count = sizeof(values) / sizeof(values[0]),
 		.deadline_ms = clock_ms() + limit_ms,

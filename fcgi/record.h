@@ -14,8 +14,11 @@
  * recorded, and this is true. */
 bool record_has_place(struct request *);
 
-/* What EasyPost was asked, and what it said. */
+/* What EasyPost was asked, and what it said.  Of an item of a bulk call that is
+ * worked off behind its answer: what became of it ("success", "failed", "not_sent",
+ * "in_doubt"), its call, and its round and place in there ("TAKE INDEX"). */
 struct record {
+	bool is_item;
 	const char *method;
 	const char *path;
 	const char *query;

@@ -91,14 +91,32 @@ is_signal_pending(void)
 		sigismember(&pending, SIGUSR1) == 1);
 }
 
-/* Waits until somebody connects (or looks only).  False: nobody did. */
+bool
+request_is_stopping(const volatile bool *is_stopping)
+{
+	return *is_stopping || is_signal_pending();
+}
+
+/* Waits until somebody connects or the time is over (0 ms: looks only).  False:
+ * nobody did. */
 static bool
-wait_readable(struct live *live, bool is_look)
+wait_readable(struct live *live, int timeout_ms)
 {
 	struct epoll_event event;
 
-	return epoll_pwait(live->epoll_fd, &event, 1, is_look ? 0 : -1,
-		   &live->waiting) > 0;
+	return epoll_pwait(
+		   live->epoll_fd, &event, 1, timeout_ms, &live->waiting) > 0;
+}
+
+/* For epoll: -1 is for ever. */
+static int
+timeout_of(int64_t quiet_ms)
+{
+	int64_t left_ms = quiet_ms - clock_ms();
+
+	if (quiet_ms == 0)
+		return -1;
+	return left_ms > INT_MAX ? INT_MAX : left_ms > 0 ? (int)left_ms : 0;
 }
 
 static void
@@ -210,22 +228,27 @@ fill(struct live *live)
 	rq->is_head = strcmp(rq->method, "HEAD") == 0;
 }
 
-bool
-request_accept(struct request *rq, const volatile bool *is_stopping)
+enum request_event
+request_accept(
+    struct request *rq, const volatile bool *is_stopping, int64_t quiet_ms)
 {
 	struct live *live = rq->live;
 
 	for (;;) {
-		bool is_told = *is_stopping || is_signal_pending();
+		bool is_told = request_is_stopping(is_stopping);
+		int timeout_ms = is_told ? 0 : timeout_of(quiet_ms);
 		int result;
 
 		/* Told to stop: one more look, because the connection that
 		 * this worker was woken for wakes nobody else. */
 		if (is_told && live->has_last)
-			return false;
+			return REQUEST_STOP;
 		live->has_last = is_told;
-		if (!wait_readable(live, is_told))
+		if (!wait_readable(live, timeout_ms)) {
+			if (timeout_ms == 0 && !is_told)
+				return REQUEST_NONE;
 			continue;
+		}
 		rq->started_us = clock_us();
 		mark(rq, SLOT_BUSY, clock_ms());
 		result = FCGX_Accept_r(&live->fcgx);
@@ -237,7 +260,7 @@ request_accept(struct request *rq, const volatile bool *is_stopping)
 	/* nginx asks to keep it, only so that it looks for our end. */
 	live->fcgx.keepConnection = 0;
 	fill(live);
-	return true;
+	return REQUEST_CAME;
 }
 
 const char *
@@ -550,4 +573,24 @@ request_forget(struct request *rq)
 {
 	forget(rq);
 	mark(rq, SLOT_IDLE, 0);
+}
+
+void
+request_begin_duty(struct request *rq)
+{
+	static char *nothing[] = { NULL };
+
+	rq->live->params = nothing;
+	rq->started_us = clock_us();
+	rq->live->finished_us = rq->started_us; /* there is no one to answer */
+	mark(rq, SLOT_BUSY, clock_ms());
+}
+
+void
+request_end_duty(struct request *rq)
+{
+	forget_spent(rq->service);
+	rq->service->slot->is_connected =
+	    rq->service->db != NULL && db_is_connected(rq->service->db);
+	request_forget(rq);
 }

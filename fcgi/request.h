@@ -80,9 +80,26 @@ struct request {
 /* The one request of a worker's life, used again and again. */
 struct request *request_new(struct service *, int listen_fd);
 
-/* Waits for the next request on the listening socket.  False when the worker
- * shall stop (`*is_stopping` was set by a signal). */
-bool request_accept(struct request *, const volatile bool *is_stopping);
+/* How a wait ended. */
+enum request_event {
+	REQUEST_CAME,
+	REQUEST_NONE, /* nobody came for so long */
+	REQUEST_STOP, /* the worker shall stop: a signal set `*is_stopping` */
+};
+
+/* Waits for the next request on the listening socket, until `quiet_ms` at most;
+ * 0: for ever.  Whoever is there by then goes first. */
+enum request_event request_accept(
+    struct request *, const volatile bool *is_stopping, int64_t quiet_ms);
+
+/* True when the worker was told to stop. */
+bool request_is_stopping(const volatile bool *is_stopping);
+
+/* Work that no client waits for uses the worker's one request: it has an arena, a
+ * beginning and the limit of time of any other, and nothing of a client's.  Ended,
+ * everything of it is forgotten, and the worker is idle. */
+void request_begin_duty(struct request *);
+void request_end_duty(struct request *);
 
 /* A header by its CGI name ("HTTP_AUTHORIZATION"), or NULL.  The names of all
  * request headers: */

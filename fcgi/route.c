@@ -133,6 +133,13 @@ static const struct parameter webhooks_parameters[] = {
 	PARAMETERS_END,
 };
 
+static const struct parameter items_parameters[] = {
+	LIST_PARAMETERS(PARAMETER_AFTER_ID, "id < $"),
+	{ "batch_id",  PARAMETER_TEXT,  1, 64,  NULL, NULL,  "batch_id = $",  "" },
+	{ "status",    PARAMETER_ENUM,  0, 0,   NULL, "pending sending in_doubt success failed not_sent", "status = $", NULL },
+	PARAMETERS_END,
+};
+
 static const struct parameter completeness_parameters[] = {
 	LIST_PARAMETERS(PARAMETER_AFTER, "(begins_at, id) < ($, $)"),
 	{ "object",    PARAMETER_ENUM,  0, 0,   NULL, "shipment tracker address refund event", "object = $", NULL },
@@ -158,6 +165,7 @@ static const struct list events =     { "api.events",           "*",            
 static const struct list batches =    { "api.batch_operations", "*",             "api.batch_operations",     "batch_operations", "created_at", batches_parameters };
 static const struct list activities = { "api.user_activity",    "*",             "api.user_activity",        "user_activities",  NULL,         activities_parameters };
 static const struct list webhooks =   { "api.webhooks",         "*",             "api.webhooks",             "webhooks",         NULL,         webhooks_parameters };
+static const struct list items =      { "api.bulk_items",       "*",             "api.bulk_items",           "bulk_items",       NULL,         items_parameters };
 static const struct list completeness = { "api.completeness",   "*",             "api.completeness",         "days",             "begins_at",  completeness_parameters };
 
 #define SHIPMENT_ID "a UUID, an EasyPost id (shp_...) or a tracking code of " \
@@ -224,6 +232,10 @@ static const struct figures analytics =       { "api.analytics",           "api.
 static const struct figures stats =           { "api.stats",               "api.stats_rows" };
 static const struct figures carrier_figures = { "api.carrier_performance", "api.carrier_rows" };
 
+static const struct write batch_cancel = {
+	"api.cancel_bulk", NULL, NULL, NULL, NULL, NULL,
+	"a UUID or the id of a bulk call (bulk_...)"
+};
 static const struct write webhook_replay = {
 	"api.replay_webhook", NULL, NULL, NULL, NULL, NULL, WEBHOOK_ID
 };
@@ -247,6 +259,8 @@ static const struct route {
 	{ M_READ, "/db/events",         POOL_READ,     GUARD_READ,  read_list,       &events },
 	{ M_READ, "/db/batch-operations",      POOL_READ, GUARD_READ, read_list,     &batches },
 	{ M_READ, "/db/batch-operations/{id}", POOL_READ, GUARD_READ, read_one,      &batch },
+	{ M_POST, "/db/batch-operations/{id}/cancel", POOL_READ, GUARD_WRITE, write_act, &batch_cancel },
+	{ M_READ, "/db/bulk-items",     POOL_READ,     GUARD_READ,  read_list,       &items },
 	{ M_READ, "/db/completeness",   POOL_READ,     GUARD_READ,  read_list,       &completeness },
 	{ M_READ, "/db/analytics/dashboard",   POOL_READ, GUARD_READ, figures_read,  &dashboard },
 	{ M_READ, "/analytics",         POOL_READ,     GUARD_READ,  figures_read,    &analytics },

@@ -98,6 +98,16 @@ exchange_key(struct request *rq, const char *key)
 	return header;
 }
 
+void
+upstream_refuse_mode(struct request *rq)
+{
+	response_refuse(rq, 503, "MODE.NOT_CONFIGURED", NULL,
+	    rq->caller.is_test
+		? "No EasyPost key for the test mode is configured here."
+		: "No EasyPost key for the production mode is configured "
+		  "here.");
+}
+
 bool
 upstream_authorize(struct upstream *call)
 {
@@ -115,11 +125,7 @@ upstream_authorize(struct upstream *call)
 		    call, "Authorization", exchange_key(rq, key));
 		return true;
 	}
-	response_refuse(rq, 503, "MODE.NOT_CONFIGURED", NULL,
-	    rq->caller.is_test
-		? "No EasyPost key for the test mode is configured here."
-		: "No EasyPost key for the production mode is configured "
-		  "here.");
+	upstream_refuse_mode(rq);
 	return false;
 }
 
@@ -169,7 +175,7 @@ upstream_has_time(const struct request *rq, int ms)
 static struct record
 make_record(const struct upstream *call)
 {
-	return (struct record){ call->method, call->path, call->query,
+	return (struct record){ false, call->method, call->path, call->query,
 		call->answer };
 }
 

@@ -46,6 +46,9 @@ void upstream_add_header(
  * of this mode is configured. */
 bool upstream_authorize(struct upstream *);
 
+/* Refuses for want of an EasyPost key of the caller's mode. */
+void upstream_refuse_mode(struct request *);
+
 /* False, and refused, when a write's record would have no place to go to or the
  * client has gone. */
 bool upstream_check(struct upstream *);

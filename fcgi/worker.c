@@ -10,6 +10,7 @@
 #include "fcgi/worker.h"
 
 #include "fcgi/activity.h"
+#include "fcgi/backlog.h"
 #include "fcgi/breaker.h"
 #include "fcgi/request.h"
 #include "fcgi/response.h"
@@ -183,11 +184,35 @@ serve(struct request *rq)
 	request_forget(rq);
 }
 
+/* Waits for requests and serves them; what was put off has its turn while nobody
+ * comes. */
+static void
+work(struct request *rq, const struct worker_start *start)
+{
+	long left = requests_of_life(start->conf);
+
+	while (left > 0) {
+		int64_t quiet_ms = backlog_due_ms(&service, start->slot);
+
+		switch (request_accept(rq, &is_stopping, quiet_ms)) {
+		case REQUEST_CAME:
+			report_when_nobody_is_idle(start);
+			serve(rq);
+			left--;
+			break;
+		case REQUEST_NONE:
+			backlog_work(rq, &is_stopping);
+			break;
+		case REQUEST_STOP:
+			return;
+		}
+	}
+}
+
 int
 worker_run(const struct worker_start *start)
 {
 	struct request *rq;
-	long left;
 
 	set_signals();
 	set_library_limits();
@@ -195,12 +220,7 @@ worker_run(const struct worker_start *start)
 	rq = request_new(&service, start->listen_fd);
 	handle(SIGPIPE, SIG_IGN); /* libfcgi's handler is of no use to others */
 	service.slot->state = SLOT_IDLE;
-	for (left = requests_of_life(start->conf); left > 0; left--) {
-		if (!request_accept(rq, &is_stopping))
-			break;
-		report_when_nobody_is_idle(start);
-		serve(rq);
-	}
+	work(rq, start);
 	/* Should the exit hang, the supervisor knows since when. */
 	service.slot->busy_since_ms = clock_ms();
 	service.slot->state = SLOT_STOPPING;

@@ -11,14 +11,13 @@
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
-#include "shared/hmac.h"
+#include "fcgi/uuid.h"
 
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 enum {
 	BODY_MAX = 10 * 1024 * 1024,
@@ -29,8 +28,6 @@ enum {
 	ANSWER_MS = 3000,
 	ANSWER_MS_EACH = 5,
 	REFERENCE_MAX = 64,
-	UUID_BYTES = 36,
-	CALL_RANDOM_BYTES = 8,
 };
 
 /* One request while it is being answered. */
@@ -325,27 +322,6 @@ actor_of(const struct request *rq)
 	    rq->arena, "key %s %s", rq->caller.key_id, rq->caller.name);
 }
 
-/* A UUIDv7 of this call, from which the database makes those of its rows: so a
- * call that db.c makes again makes nothing twice. */
-static const char *
-new_call(const struct request *rq)
-{
-	unsigned char random[CALL_RANDOM_BYTES];
-	struct timespec now;
-	unsigned long long ms;
-	unsigned long long bits = 0;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now); /* there is this clock */
-	ms = (unsigned long long)now.tv_sec * 1000 +
-	    (unsigned long long)now.tv_nsec / 1000000;
-	hmac_random(random, sizeof(random));
-	for (size_t i = 0; i < sizeof(random); i++)
-		bits = bits << 8 | random[i];
-	return arena_printf(rq->arena, "%08llx-%04llx-7000-%04llx-%012llx",
-	    ms >> 16, ms & 0xffff, 0x8000 | (bits >> 48 & 0x3fff),
-	    bits & 0xffffffffffff);
-}
-
 /* Nobody knows: it may have been committed all the same. */
 static void
 refuse_unknown(struct request *rq)
@@ -464,8 +440,11 @@ static void
 insert(struct writing *writing)
 {
 	struct request *rq = writing->rq;
+	char call_id[UUID_BYTES + 1];
+
+	uuid_make(call_id);
 	const struct db_value values[] = {
-		db_text(new_call(rq)),
+		db_text(call_id),
 		db_text(rq->body.data),
 		db_text(mode_of(rq)),
 		db_text(actor_of(rq)),

@@ -43,6 +43,8 @@ struct slot {
 struct scoreboard_fuses {
 	struct fuse database;
 	struct fuse easypost;
+	_Atomic int64_t backlog_at_ms; /* clock_ms() at which an idle worker
+	                                  looks for work put off */
 };
 
 struct scoreboard;

@@ -15,14 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum spool_kind { SPOOL_ANSWER, SPOOL_WEBHOOK };
+enum spool_kind { SPOOL_ANSWER, SPOOL_WEBHOOK, SPOOL_ITEM };
 
-/* One record: what api.record_answer or api.receive_webhook would have been
- * given.  Strings are single lines. */
+/* One record: what api.record_answer, api.receive_webhook or, of a bulk call's
+ * item, api.record_bulk_item would have been given.  Strings are single lines. */
 struct spool_record {
 	enum spool_kind kind;
 	const char *request_id;
-	const char *method; /* answers only, as are path, query, mode, status */
+	const char *method; /* not of webhooks, as path, query, mode, status */
 	const char *path;
 	const char *query;
 	const char *mode;

@@ -27,6 +27,7 @@ enum {
 static const char *const kinds[] = {
 	[SPOOL_ANSWER] = "answer",
 	[SPOOL_WEBHOOK] = "webhook",
+	[SPOOL_ITEM] = "item",
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };

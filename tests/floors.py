@@ -33,11 +33,11 @@ FLOORS = {
         "response",
         "fields guard parameter record",
         "answer body form upstream where",
-        "ask claim draft list stale wish",
-        "once total",
+        "ask claim draft item list stale wish",
+        "defer once total",
         "spending",
         "export",
-        "bulk figures health metrics proxy purchase read session simple track tracking webhook "
+        "backlog bulk figures health metrics proxy purchase read session simple track tracking webhook "
         "write",
         "route",
         "worker",

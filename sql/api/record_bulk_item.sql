@@ -40,6 +40,14 @@ begin
             substr(p_batch_id, 6)::uuid, split_part(p_take, ' ', 2)::integer)
         and i.take_id = split_part(p_take, ' ', 1)::uuid
         and i.state in ('sending', 'in_doubt');
+    -- told late, out of the spool: the call may have ended without it
+    if found and exists (
+        select from waybill.batch_operations b
+        where b.batch_id = p_batch_id
+            and b.wait_until is null)
+    then
+        perform waybill.count_bulk(p_batch_id);
+    end if;
 end
 $$;
 revoke all on function api.record_bulk_item(

@@ -26,6 +26,7 @@ begin
     end if;
     v_batch_id := waybill.due_bulk();
     if v_batch_id is null then
+        perform api.rest_bulk();
         return;
     end if;
     update waybill.bulk_items i
