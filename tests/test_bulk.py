@@ -147,7 +147,7 @@ def test_nothing_is_sent_when_one_cannot_be_taken(client, sim):
     ({"shipments": ["shp_" + "0" * 32]}, "shipments[0]"),
     ({"shipments": [a_draft()], "dry_run": 1}, "dry_run"),
     ({"shipments": [a_draft()], "all": True}, "all"),
-    ({"shipments": [a_draft()] * 101}, "shipments")])
+    ({"shipments": [a_draft()] * 10001}, "shipments")])
 def test_bodies_that_are_no_bulk(client, document, field):
     error = assert_error(client.post("/bulk-shipments", document=document),
                          422, "BODY.INVALID", easypost=False)

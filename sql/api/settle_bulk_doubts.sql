@@ -10,6 +10,9 @@ security definer
 set search_path = waybill, pg_temp
 as $$
 begin
+    perform from waybill.batch_operations b
+    where b.batch_id = p_batch_id
+    for update;
     with doubts as (
         select i.id, count(s.id) as shipments,
             min(s.easypost_id) as shipment_id,

@@ -31,7 +31,7 @@ begin
             b.batch_id, b.mode, b.parameters ->> 'request_id', null::integer,
             null::text, k.buys, v.take_id::text,
             waybill.moment_text(v.sent_at - interval '10 seconds'),
-            waybill.moment_text(v.sent_at + v_longest)
+            waybill.moment_text(v.sent_at + 2 * v_longest)
         from waybill.batch_operations b
         cross join lateral (
             select distinct i.buys
