@@ -12,9 +12,18 @@ set search_path = waybill, pg_temp
 set timezone = 'UTC'
 as $$
 declare
-    v_doc jsonb := (waybill.read_json(p_body)).doc;
-    v_error json := (waybill.read_json(p_body)).body::json -> 'error';
+    v_read record := waybill.read_json(p_body);
+    v_doc jsonb := v_read.doc;
+    v_error json;
 begin
+    if p_outcome = 'failed'
+        and v_doc -> 'error' ? 'message'
+        and v_doc #>> '{error,code}' <> ''
+        and jsonb_typeof(v_doc #> '{error,code}') = 'string'
+        and jsonb_typeof(v_doc #> '{error,errors}') = 'array'
+    then
+        v_error := v_read.body::json -> 'error';
+    end if;
     if p_outcome = 'success' then
         perform api.record_answer('POST', '/v2/shipments', '', p_status,
             p_body, p_mode, p_request_id);
@@ -32,10 +41,7 @@ begin
         tracking_code = case when p_outcome = 'success'
             then v_doc ->> 'tracking_code' end,
         error = case when p_outcome in ('failed', 'in_doubt')
-            then coalesce(
-                case when v_doc -> 'error' ?& array['code', 'message', 'errors']
-                    and p_outcome = 'failed' then v_error end,
-                waybill.bulk_error(p_outcome)) end
+            then coalesce(v_error, waybill.bulk_error(p_outcome)) end
     where i.id = waybill.bulk_item_id(
             substr(p_batch_id, 6)::uuid, split_part(p_take, ' ', 2)::integer)
         and i.take_id = split_part(p_take, ' ', 1)::uuid
