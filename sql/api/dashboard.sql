@@ -16,7 +16,7 @@ begin
     join waybill.analytics_state a on a.mode = d.mode
     where d.mode = v_mode
         and d.days = p_days
-        and d.date = (now() at time zone 'UTC')::date
+        and d.since = waybill.half_day()
         and not exists (
             select
             from waybill.shipment_deltas n

@@ -1,26 +1,26 @@
 -- Makes the answers ready that people look at most, those that are not: after a
--- merge, and on a new day.  Under the lock of merging, or an older answer could
+-- merge, and on a new half day.  Under the lock of merging, or an older answer could
 -- replace a newer; somebody else has it: they, or the next call, will do.
 create or replace function waybill.make_dashboards()
 returns void
 language plpgsql
 as $$
 declare
-    v_today date := (now() at time zone 'UTC')::date;
+    v_since timestamptz := waybill.half_day();
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('waybill.merge', 0)) then
         return;
     end if;
-    insert into waybill.dashboards as k (mode, days, date, body)
-    select a.mode, p.days, v_today, waybill.dashboard_json(a.mode, p.days)
+    insert into waybill.dashboards as k (mode, days, since, body)
+    select a.mode, p.days, v_since, waybill.dashboard_json(a.mode, p.days)
     from waybill.analytics_state a
     cross join (values (7), (30), (90)) as p (days)
     where not exists (
         select
         from waybill.dashboards d
-        where d.mode = a.mode and d.days = p.days and d.date = v_today)
+        where d.mode = a.mode and d.days = p.days and d.since = v_since)
     on conflict (mode, days) do update
-    set (date, body) = (excluded.date, excluded.body);
+    set (since, body) = (excluded.since, excluded.body);
 end
 $$;
 revoke all on function waybill.make_dashboards() from public;

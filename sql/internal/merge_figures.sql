@@ -44,7 +44,7 @@ begin
     where v_merged > 0
         or a.horizon > pg_snapshot_xmin(v_taken);
     update waybill.dashboards d
-    set date = '-infinity'
+    set since = '-infinity'
     where v_changed ? d.mode;
     return v_merged;
 end

@@ -5,7 +5,7 @@ returns void
 language plpgsql
 as $$
 declare
-    v_from date := (now() at time zone 'UTC')::date - 90;
+    v_from date := (now() at time zone 'UTC')::date - 89;
     v_first date;
 begin
     v_first := (select min(a.routes_from) from waybill.analytics_state a);

@@ -47,7 +47,7 @@ begin
     end loop;
     -- what was ready may have been wrong
     perform pg_advisory_xact_lock(hashtextextended('waybill.merge', 0));
-    update waybill.dashboards d set date = '-infinity';
+    update waybill.dashboards d set since = '-infinity';
     perform waybill.make_dashboards();
 end
 $$;

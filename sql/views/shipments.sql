@@ -14,13 +14,11 @@ create view api.shipments as
         s.from_address,
         s.to_address,
         s.parcel,
-        s.promised_at < date_trunc('day', now(), 'UTC')
+        s.promised_at < date_trunc('day', now() - interval '12 hours', 'UTC')
             and s.delivered_at is null
             and s.status in ('unknown', 'pre_transit', 'in_transit',
                 'out_for_delivery', 'available_for_pickup') as is_late,
-        s.delivered_at is null
-            and s.status in ('failure', 'error', 'return_to_sender')
-            as is_failed
+        s.status in ('failure', 'error', 'return_to_sender') as is_failed
     from waybill.shipments s
     where s.deleted_at is null;
 grant select on api.shipments to waybill_worker;
