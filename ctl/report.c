@@ -18,7 +18,7 @@
 enum {
 	LIMIT_MS = 60 * 1000,
 	DAYS_MAX = 730,
-	CSV_BYTES_MAX = 16 * 1024 * 1024,
+	LINE_BYTES_MAX = 64 * 1024, /* names have a few hundred */
 };
 
 struct report {
@@ -53,18 +53,54 @@ print_table(struct db *db, const struct db_call *call)
 	return status == DB_OK ? table_print(db, call) : status;
 }
 
+/* A line at a time: the figures of two years may be more than memory should hold. */
+struct lines {
+	struct buf line;
+	bool has_names;
+};
+
+static bool
+print_line(struct buf *line)
+{
+	bool is_good = !line->failed &&
+	    fwrite(line->data, 1, line->len, stdout) == line->len;
+
+	buf_reset(line, LINE_BYTES_MAX);
+	return is_good;
+}
+
+/* db_row_function */
+static bool
+print_row(void *context, const struct db_row *row)
+{
+	struct lines *lines = context;
+
+	if (!lines->has_names)
+		(void)csv_add_names(&lines->line, row);
+	lines->has_names = true;
+	(void)csv_add_row(&lines->line, row);
+	return print_line(&lines->line);
+}
+
+/* db_row_function: of an answer that has no rows. */
+static bool
+print_names(void *context, const struct db_row *row)
+{
+	struct lines *lines = context;
+
+	(void)csv_add_names(&lines->line, row);
+	return print_line(&lines->line);
+}
+
 static enum db_status
 print_csv(struct db *db, const struct db_call *call)
 {
-	struct buf out;
+	struct lines lines = { .has_names = false };
 	enum db_status status;
 
-	buf_init(&out, CSV_BYTES_MAX);
-	status = db_call(db, call, csv_add_line, &out);
-	if (status == DB_OK)
-		(void)fwrite(
-		    out.data, 1, out.len, stdout); /* main looks at the end */
-	buf_free(&out);
+	buf_init(&lines.line, LINE_BYTES_MAX);
+	status = db_call(db, call, print_row, &lines);
+	buf_free(&lines.line);
 	return status;
 }
 
@@ -124,7 +160,7 @@ report_run(const struct conf *conf, int count, char **words)
 		    report.is_csv ? "api.daily_figures" : "admin.report",
 		.values = values,
 		.count = 2,
-		.no_row = report.is_csv ? csv_add_header : NULL,
+		.no_row = report.is_csv ? print_names : NULL,
 		.deadline_ms = clock_ms() + LIMIT_MS,
 	};
 

@@ -14,6 +14,13 @@ enum { ANSWER_MS = 3000 };
 
 enum { FORMAT, DAYS, MODE };
 
+/* JSON as the database makes it, and as of when, where it has no room for that. */
+struct told {
+	struct request *rq;
+	struct buf *out;
+	const char *as_of; /* NULL: the JSON says so itself, or never */
+};
+
 /* clang-format off */
 static const struct parameter parameters[] = {
 	{ "format", PARAMETER_ENUM, 0, 0,   "json", "json csv",        NULL, NULL },
@@ -27,7 +34,7 @@ static const struct parameter parameters[] = {
 static enum db_status
 ask(struct request *rq, const char *function,
     const struct parameter_values *taken, db_row_function *row,
-    db_row_function *no_row, struct buf *out)
+    db_row_function *no_row, void *context)
 {
 	return db_call(rq->service->db,
 	    &(struct db_call){ .function = function,
@@ -36,7 +43,19 @@ ask(struct request *rq, const char *function,
 		.deadline_ms = rq->started_us / 1000 + ANSWER_MS,
 		.no_row = no_row,
 		.is_read = true },
-	    row, out);
+	    row, context);
+}
+
+/* db_row_function */
+static bool
+take_json(void *context, const struct db_row *row)
+{
+	struct told *told = context;
+	const char *as_of = row_text(row, "as_of");
+
+	if (as_of != NULL)
+		told->as_of = arena_copy(told->rq->arena, as_of, strlen(as_of));
+	return row_verbatim(told->out, row);
 }
 
 static void
@@ -44,12 +63,15 @@ answer_json(struct request *rq, const struct figures *figures,
     const struct parameter_values *taken)
 {
 	struct buf *out = response_buf();
+	struct told told = { .rq = rq, .out = out };
 	enum db_status status;
 
 	(void)buf_add_string(out, "{\"status\":\"success\",\"data\":");
-	status = ask(rq, figures->json, taken, row_verbatim, NULL, out);
+	status = ask(rq, figures->json, taken, take_json, NULL, &told);
 	if (status == DB_OK && buf_add_byte(out, '}'))
-		response_read(rq, out, NULL, 0);
+		response_read(rq, out,
+		    &(struct request_header){ "X-Waybill-As-Of", told.as_of },
+		    told.as_of != NULL);
 	else
 		response_refuse_db(rq, status == DB_OK ? DB_STOPPED : status);
 }
@@ -62,6 +84,11 @@ answer_csv(struct request *rq, const struct figures *figures,
 	enum db_status status =
 	    ask(rq, figures->csv, taken, csv_add_line, csv_add_header, out);
 
+	if (out->failed) {
+		response_refuse(rq, 400, "PARAMETER.INVALID", "days",
+		    "The answer would pass 16 MiB: ask for fewer days.");
+		return;
+	}
 	if (status != DB_OK) {
 		response_refuse_db(rq, status);
 		return;

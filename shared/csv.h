@@ -13,7 +13,9 @@
 bool csv_add_names(struct buf *, const struct db_row *);
 
 /* Appends the row's values as a line: times as RFC 3339 in UTC, booleans as true
- * and false, null as nothing (an empty text is ""). */
+ * and false, null as nothing (an empty text is "").  A text that a spreadsheet would
+ * run (it begins with = + - @, a tab or a line's end, and is no number) has a ' before
+ * it. */
 bool csv_add_row(struct buf *, const struct db_row *);
 
 /* db_row_functions whose context is a buf: a line for each row, before the first

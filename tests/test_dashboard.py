@@ -95,7 +95,8 @@ def test_an_empty_database_invents_nothing(own, reader):
     assert stats["total_shipments"] == {"value": 0, "change": None,
                                         "trend": None}
     assert stats["delivery_success_rate"]["value"] is None
-    assert data_of(reader, "/carrier-performance") == []
+    got = reader.get("/carrier-performance")
+    assert got.json()["data"] == [] and "X-Waybill-As-Of" not in got.headers
     got = reader.get("/carrier-performance?format=csv")
     assert got.text.startswith("carrier,shipments,rate,")
     assert got.text.count("\n") == 1 or got.text.count("\r\n") == 1
@@ -173,6 +174,42 @@ def test_csv_has_the_same_figures(story, reader):
         "total_shipments"] == "4"
 
 
+def test_every_shape_says_as_of_when(story, reader):
+    """Where JSON has no room for it, in a header; in a table that somebody keeps,
+    in each line."""
+    as_of = data_of(reader, days=7)["as_of"]
+    assert as_of is not None
+    for path in ("/analytics", "/stats"):
+        assert data_of(reader, path, days=7)["as_of"] == as_of
+    assert reader.get("/carrier-performance?days=7").headers[
+        "X-Waybill-As-Of"] == as_of
+    tables = [reader.get(path, params={"format": "csv", "days": 7}).text
+              for path in (DASHBOARD, "/analytics", "/carrier-performance",
+                           "/stats")]
+    tables.append(story.waybill("report", "--days", "7", "--csv"))
+    for table in tables:
+        assert {row["as_of"] for row in csv.DictReader(
+            io.StringIO(table))} == {as_of}
+
+
+def test_a_table_that_is_too_large_is_refused(story, reader, own_db):
+    """And written whole in a terminal, where it need not be held."""
+    own_db("insert into shipment_days select current_date - n % 400, "
+           "'production', 'Wide' || repeat('-', 500) || n, '', '', "
+           "0, 1, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0 "
+           "from generate_series(1, 30000) n")
+    try:
+        path = DASHBOARD + "?format=csv&days="
+        answer = reader.get(path + "730")
+        assert_error(answer, 400, "PARAMETER.INVALID")
+        assert "fewer days" in answer.text and "16 MiB" in answer.text
+        assert reader.get(path + "7").text.count("Wide") == 525
+        told = story.waybill("report", "--csv", "--days", "730")
+        assert told.count("Wide") == 30000 and len(told) > 16 << 20
+    finally:
+        own_db("delete from shipment_days where carrier like 'Wide%'")
+
+
 def test_currencies_are_never_added_up(story, reader):
     through(story, bought(20, "100.00", currency="EUR", carrier="DHL"))
     data = data_of(reader, days=30)
@@ -187,8 +224,8 @@ def test_currencies_are_never_added_up(story, reader):
 def is_ready(db, days):
     """Whether the answers of so many days are ready, of both modes."""
     return db.one("select count(*) from shipment_deltas") == 0 and \
-        db.one("select count(*) from dashboards where days = %s and date = "
-               "(now() at time zone 'UTC')::date", days) == 2
+        db.one("select count(*) from dashboards where days = %s and since = "
+               "half_day()", days) == 2
 
 
 def test_what_is_ready_and_what_is_counted_now_are_the_same(story, reader,

@@ -637,6 +637,115 @@ def test_a_record_that_has_to_wait_holds_up_no_merge(own, own_db):
                == "delivered", 30, "the event that had to wait")
 
 
+# --- no more than is known ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("country, state, delivered, expected", [
+    ("US", "CA", "2026-03-04 07:59", True),  # 23:59 on the third
+    ("us", "ca", "2026-03-04 08:00", False),
+    ("JP", None, "2026-03-03 14:59", True),
+    ("JP", "13", "2026-03-03 15:00", False),  # the fourth has begun there
+    ("US", None, "2026-03-04 04:59", True),  # east and west agree
+    ("US", "Oz", "2026-03-04 05:00", None),  # and do not
+    ("US", None, "2026-03-04 10:00", False),
+    ("US", "TX", "2026-03-04 06:30", None),
+    (None, None, "2026-03-03 09:59", True),
+    (None, None, "2026-03-03 10:00", None),
+    ("??", "CA", "2026-03-04 11:59", None),
+    (None, None, "2026-03-04 12:00", False)])
+def test_on_time_is_by_the_day_where_it_arrives(own_db, country, state,
+                                                delivered, expected):
+    assert own_db.one(
+        "select is_on_time(%s, '2026-03-03 23:00', true, %s, %s)", delivered,
+        country, state) is expected
+
+
+@pytest.mark.parametrize("delivered, expected", [
+    ("2026-03-04 04:00", True), ("2026-03-04 07:59", True),
+    ("2026-03-04 08:00", False)])
+def test_so_many_days_after_the_purchase_end_with_a_day(own_db, delivered,
+                                                        expected):
+    """Bought in an evening of California, which is the next day in UTC."""
+    assert own_db.one("select is_on_time(%s, timestamptz '2026-03-01 02:00' + "
+                      "interval '3 days', false, 'US', 'CA')",
+                      delivered) is expected
+
+
+def test_the_zones_are_known_to_postgresql(own_db):
+    """And all states are there: 51 with D.C., five territories, three of the army's."""
+    assert own_db(
+        "select country, state from time_zones z where not exists (select "
+        "from pg_timezone_names n where n.name = z.west) or not exists ("
+        "select from pg_timezone_names n where n.name = z.east)") == []
+    assert own_db.one("select count(*) from time_zones where country = 'US'"
+                      " and length(state) = 2") == 51 + 5 + 3
+
+
+def counted(db, carrier):
+    return db.one(
+        "select delivered_count, failed_count, delivery_days_sample, "
+        "on_time_sample, total_shipments from mv_carrier_performance "
+        "where carrier = %s", carrier)
+
+
+def test_a_delivery_is_counted_by_its_status(own, own_db):
+    """A person's shipment need not say when."""
+    client, carrier = Client(own, own.key_production), unique("Status")[:20]
+    made = [client.post("/db/shipments", document={
+        "reference": unique("status-"), "carrier": carrier, "status": status,
+        "delivery_days": 3, "purchased_at": "2026-03-01T00:00:00Z",
+        "created_at": "2026-03-01T00:00:00Z", **more}).json()["data"]["id"]
+            for status, more in (
+                ("delivered", {}),
+                ("delivered", {"delivered_at": "2026-03-02T00:00:00Z"}),
+                ("return_to_sender", {}))]
+    own_db("update shipments set created_at = now() where carrier = %s",
+           carrier)
+    assert counted(own_db, carrier) == (2, 1, 1, 1, 3)
+    assert client("PATCH", "/db/shipments/" + made[0], json={
+        "status": "in_transit"}).status_code == 200
+    assert counted(own_db, carrier) == (1, 1, 1, 1, 3)
+    failed = client.get("/db/shipments", params={
+        "failed": "true", "carrier": carrier}).json()["data"]["shipments"]
+    assert [one["id"] for one in failed] == made[2:]
+
+
+@pytest.mark.parametrize("costs, total, currency, sample", [
+    ([("5", "USD"), ("7", None)], None, None, 2),
+    ([("5", "USD"), ("7", "EUR"), (None, "GBP")], None, None, 2),
+    ([("5", "USD"), ("7", "USD"), (None, "EUR")], "12", "USD", 2),
+    ([("5", None), ("7", None), (None, "EUR")], "12", None, 2),
+    ([(None, "EUR")], None, None, 0)])
+def test_a_cost_without_a_currency_is_added_to_no_other(own_db, costs, total,
+                                                        currency, sample):
+    carrier, city = unique("Money")[:20], unique("Town")[:20]
+    for cost, unit in costs + [(None, None)] * 2:
+        own_db("insert into shipments (mode, carrier, total_cost, currency, "
+               "to_address) values ('production', %s, %s, %s, %s)", carrier,
+               cost, unit, psycopg2.extras.Json({"city": city}))
+    right = (total and Decimal(total),
+             total and Decimal(total) / sample, currency, sample)
+    for view, name, value in (("mv_daily_shipment_analytics", "carrier",
+                               carrier), ("mv_top_routes", "to_city", city),
+                              ("mv_carrier_performance", "carrier", carrier)):
+        assert own_db("select total_cost, avg_cost, currency, cost_sample "
+                      f"from {view} where {name} = %s", value) == [right], view
+    assert own_db.one("select total_revenue from mv_carrier_performance "
+                      "where carrier = %s", carrier) == right[0]
+
+
+def test_ninety_days_are_ninety(own_db):
+    """Today's is the last of them."""
+    carrier = unique("Days")[:20]
+    own_db("insert into shipments (mode, carrier, created_at) select "
+           "'production', %s, date_trunc('day', now(), 'UTC') - n * interval "
+           "'1 day' from generate_series(0, 91) n", carrier)
+    assert own_db.one("select count(*) from mv_daily_shipment_analytics "
+                      "where carrier = %s", carrier) == 90
+    assert own_db.one("select total_shipments from mv_carrier_performance "
+                      "where carrier = %s", carrier) == 90
+
+
 # --- what it really cost ----------------------------------------------------------------
 
 

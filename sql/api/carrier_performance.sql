@@ -1,14 +1,18 @@
--- The carriers in the shape of GET /carrier-performance: rate is the share that
--- came no later than promised, in percent; null when nobody knows.
+-- The carriers in the shape of GET /carrier-performance, an array that has no room for
+-- as_of: rate is the share that came no later than promised, in percent; null when
+-- nobody knows.
 create function api.carrier_performance(p_days integer, p_mode text)
-returns json
+returns table (carriers json, as_of text)
 language plpgsql
 stable
 security definer
 set search_path = waybill, pg_temp
 as $$
+declare
+    v jsonb := api.dashboard(p_days, p_mode);
 begin
-    return (
+    as_of := v ->> 'as_of';
+    carriers := (
         select coalesce(json_agg(jsonb_build_object(
             'carrier', c.value -> 'carrier',
             'rate', c.value -> 'on_time_rate',
@@ -21,8 +25,9 @@ begin
             'delivery_days_p90', c.value -> 'delivery_days_p90',
             'delivery_days_sample', c.value -> 'delivery_days_sample',
             'costs', c.value -> 'costs') order by c.place), '[]')
-        from jsonb_array_elements(api.dashboard(p_days, p_mode)::jsonb
-            -> 'carrier_performance') with ordinality as c (value, place));
+        from jsonb_array_elements(v -> 'carrier_performance')
+            with ordinality as c (value, place));
+    return next;
 end
 $$;
 revoke all on function api.carrier_performance(integer, text) from public;

@@ -4,7 +4,7 @@ returns table (carrier text, shipments bigint, rate numeric,
     on_time_sample bigint, success_rate numeric, success_sample bigint,
     avg_delivery_days numeric, delivery_days_p50 integer,
     delivery_days_p90 integer, delivery_days_sample bigint, currency text,
-    total_cost numeric, cost_sample bigint)
+    total_cost numeric, cost_sample bigint, as_of text)
 language sql
 stable
 security definer
@@ -13,8 +13,9 @@ begin atomic
     select c.carrier, c.shipments, c.rate, c.on_time_sample, c.success_rate,
         c.success_sample, c.avg_delivery_days, c.delivery_days_p50,
         c.delivery_days_p90, c.delivery_days_sample, m.currency, m.total_cost,
-        m.cost_sample
-    from json_to_recordset(api.carrier_performance(p_days, p_mode)) as c (
+        m.cost_sample, p.as_of
+    from api.carrier_performance(p_days, p_mode) p
+    cross join lateral json_to_recordset(p.carriers) as c (
             carrier text, shipments bigint, rate numeric,
             on_time_sample bigint, success_rate numeric,
             success_sample bigint, avg_delivery_days numeric,

@@ -5,13 +5,16 @@ returns table (date date, mode text, carrier text, service text,
     in_transit bigint, failed bigint, cancelled bigint, on_time bigint,
     on_time_sample bigint, on_time_rate numeric, total_cost numeric,
     cost_sample bigint, avg_delivery_days numeric,
-    delivery_days_sample bigint)
+    delivery_days_sample bigint, as_of text)
 language plpgsql
 stable
 security definer
 set search_path = waybill, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_mode text := coalesce(p_mode, waybill.analytics_mode());
+    v_as_of text := waybill.figures_as_of(v_mode);
 begin
     return query
     select f.date, f.mode, f.carrier, f.service, f.currency,
@@ -24,9 +27,10 @@ begin
         sum(f.costed)::bigint,
         round(sum(f.seconds) / 86400.0
             / nullif(sum(f.shipments) filter (where f.days > 0), 0), 3),
-        coalesce(sum(f.shipments) filter (where f.days > 0), 0)::bigint
+        coalesce(sum(f.shipments) filter (where f.days > 0), 0)::bigint,
+        v_as_of
     from waybill.daily_figures f
-    where f.mode = coalesce(p_mode, waybill.analytics_mode())
+    where f.mode = v_mode
         and f.date between (now() at time zone 'UTC')::date - p_days + 1
             and (now() at time zone 'UTC')::date
     group by f.date, f.mode, f.carrier, f.service, f.currency

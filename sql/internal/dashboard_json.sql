@@ -11,7 +11,6 @@ declare
     v_now waybill.daily_figures[];
     v_before waybill.daily_figures[];
     v_carriers json;
-    v_as_of timestamptz;
 begin
     select array_agg(f) filter (where f.date = v_first),
         array_agg(f) filter (where f.date < v_first)
@@ -27,20 +26,12 @@ begin
         from unnest(v_now) f
         where f.carrier <> ''
         group by f.carrier) c;
-    select greatest(a.changed_at, (
-            select max(d.changed_at)
-            from waybill.shipment_deltas d
-            where d.xid >= a.horizon
-                and d.mode = a.mode))
-    into v_as_of
-    from waybill.analytics_state a
-    where a.mode = p_mode;
     return json_build_object(
         'mode', p_mode,
         'days', p_days,
         'date_from', v_first,
         'date_to', v_last,
-        'as_of', waybill.moment_text(v_as_of),
+        'as_of', waybill.figures_as_of(p_mode),
         'summary', waybill.figures_json(v_now) || jsonb_build_object(
             'previous', waybill.figures_json(v_before)),
         'carrier_performance', v_carriers,

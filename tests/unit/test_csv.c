@@ -43,6 +43,35 @@ quotes_only_what_needs_it(void **state)
 }
 
 static void
+disarms_formulas_of_others(void **state)
+{
+	(void)state;
+	check_value(DB_TEXT, "=1+1", "'=1+1\r\n");
+	check_value(DB_TEXT, "+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0\r\n");
+	check_value(DB_TEXT, "-", "'-\r\n");
+	check_value(DB_TEXT, "@SUM(A1)", "'@SUM(A1)\r\n");
+	check_value(DB_TEXT, "\t=1", "'\t=1\r\n");
+	check_value(DB_TEXT, "\r=1", "\"'\r=1\"\r\n");
+	check_value(DB_TEXT, "\n=1", "\"'\n=1\"\r\n");
+	check_value(DB_TEXT, "=A1,B1", "\"'=A1,B1\"\r\n");
+	check_value(DB_TEXT, "'=1", "''=1\r\n");
+	check_value(DB_TEXT, "+1 555 0100", "'+1 555 0100\r\n");
+}
+
+static void
+leaves_numbers_alone(void **state)
+{
+	(void)state;
+	check_value(DB_NUMBER, "-1.5", "-1.5\r\n");
+	check_value(DB_TEXT, "-1.5", "-1.5\r\n");
+	check_value(DB_TEXT, "+306.3%", "+306.3%\r\n");
+	check_value(DB_TEXT, "+1%+1", "'+1%+1\r\n");
+	check_value(DB_TEXT, "a=1", "a=1\r\n");
+	check_value(DB_TEXT, "'s Hof", "'s Hof\r\n");
+	check_value(DB_JSON, "-1", "-1\r\n");
+}
+
+static void
 tells_null_from_nothing(void **state)
 {
 	(void)state;
@@ -99,6 +128,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quotes_only_what_needs_it),
+		cmocka_unit_test(disarms_formulas_of_others),
+		cmocka_unit_test(leaves_numbers_alone),
 		cmocka_unit_test(tells_null_from_nothing),
 		cmocka_unit_test(writes_kinds_for_any_reader),
 		cmocka_unit_test(writes_names_and_commas),
