@@ -27,8 +27,11 @@ enum {
 	WORKERS_PER_EXPORT = 2, /* at least, in the whole pool */
 };
 
-static const char past_all_times[] = "infinity";
-static const char past_all_ids[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+/* What lies before the first row: of a list from the newest on, and of others. */
+static const struct list_place before_all[] = {
+	{ "infinity", "ffffffff-ffff-ffff-ffff-ffffffffffff" },
+	{ "-infinity", "00000000-0000-0000-0000-000000000000" },
+};
 
 /* One export under way. */
 struct export
@@ -44,11 +47,11 @@ struct export
 };
 
 static void
-add_line(struct buf *page, const struct db_row *row)
+add_line(struct buf *page, const struct db_row *row, int columns)
 {
 	size_t start = page->len;
 
-	(void)row_to_json(page, row);
+	(void)row_part_to_json(page, row, columns);
 	/* JSON may have line breaks between its words, a line may not. */
 	for (size_t i = start; i < page->len; i++)
 		if (page->data[i] == '\n' || page->data[i] == '\r')
@@ -68,7 +71,7 @@ add_row(void *context, const struct db_row *row)
 	if (export->is_csv)
 		(void)csv_add_row(export->page, row);
 	else
-		add_line(export->page, row);
+		add_line(export->page, row, list_columns(export->list, row));
 	list_note(export->list, row, &export->place);
 	export->rows++;
 	return !export->page->failed;
@@ -234,10 +237,7 @@ export_list(
 		return;
 	/* Always with a cursor, so that all pages are one statement. */
 	if (taken->value[LIST_AFTER].data == NULL) {
-		(void)snprintf(export.place.time, sizeof(export.place.time),
-		    "%s", past_all_times); /* fits */
-		(void)snprintf(export.place.id, sizeof(export.place.id), "%s",
-		    past_all_ids); /* fits */
+		export.place = before_all[list->is_rising ? 1 : 0];
 		move_on(&export);
 	}
 	buf_init(&page, PAGE_BYTES);

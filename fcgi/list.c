@@ -15,23 +15,38 @@
 
 enum { OFFSET_MAX = 32 };
 
+const struct list *
+list_of(const struct list *list, const struct parameter_values *taken)
+{
+	return list->late != NULL && where_has("late", list->parameters, taken)
+	    ? list->late
+	    : list;
+}
+
+int
+list_columns(const struct list *list, const struct db_row *row)
+{
+	return db_columns(row) - (list->is_rising ? 1 : 0);
+}
+
 void
 list_select(const struct list *list, bool is_flat, const struct where *where,
     long limit, long offset, char sql[STATEMENT_SQL_MAX])
 {
 	const char *view = is_flat ? list->flat_view : list->view;
 	bool is_timed = list->time != NULL;
+	const char *way = list->is_rising ? "" : " desc";
 	char skip[OFFSET_MAX] = "";
 	int bytes;
 
 	if (offset > 0) /* a long has 20 digits at most: fits */
 		(void)snprintf(skip, sizeof(skip), " offset %ld", offset);
 	bytes = snprintf(sql, STATEMENT_SQL_MAX,
-	    "select %s from %s%s%s%s order by %s%sid desc limit %ld%s",
+	    "select %s from %s%s%s%s order by %s%s%sid%s limit %ld%s",
 	    is_flat ? "*" : list->columns,
 	    where->is_few ? "(select * from " : "", view, where->text,
 	    where->is_few ? " offset 0) few" : "", is_timed ? list->time : "",
-	    is_timed ? " desc, " : "", limit, skip);
+	    is_timed ? way : "", is_timed ? ", " : "", way, limit, skip);
 	if (bytes < 0 || bytes >= STATEMENT_SQL_MAX)
 		log_panic("list.select", "a statement is too long");
 }

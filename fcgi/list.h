@@ -1,9 +1,9 @@
 /*
  * Lists as data: a view of the database, its order, its parameters.
  *
- * A list goes from the newest row to the oldest and is left by a cursor (the
- * place of its last row), so that pages neither skip nor repeat a row while
- * others are being added.
+ * A list goes from the newest row to the oldest, or the other way, and is left by a
+ * cursor (the place of its last row), so that pages neither skip nor repeat a row
+ * while others are being added.
  */
 #ifndef WAYBILL_LIST_H
 #define WAYBILL_LIST_H
@@ -24,6 +24,12 @@ struct list {
 	                     alone, where that begins with its time */
 	const struct parameter *parameters; /* begin with format, limit, offset,
 	                                       after; end with a NULL name */
+	/* From the oldest on; the last of its columns is for the cursor and not
+	 * shown. */
+	bool is_rising;
+	/* Takes its place when "late" is asked for, with the same parameters;
+	 * NULL: never. */
+	const struct list *late;
 };
 
 /* The place of a row in its list; id "" when there was none yet. */
@@ -31,6 +37,13 @@ struct list_place {
 	char time[MOMENT_BYTES]; /* "" where the list goes by id alone */
 	char id[40];
 };
+
+/* The list itself, or the one that takes its place. */
+const struct list *list_of(
+    const struct list *, const struct parameter_values *);
+
+/* How many of the row's columns are shown. */
+int list_columns(const struct list *, const struct db_row *);
 
 /* Writes the select of one page: `limit` rows behind `offset` others; is_flat: of
  * the flat view. */

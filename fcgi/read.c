@@ -92,7 +92,8 @@ add_row(void *context, const struct db_row *row)
 		(void)buf_add_byte(reading->out, ',');
 	if (reading->rows == reading->limit)
 		list_note(reading->list, row, &reading->last);
-	return row_to_json(reading->out, row);
+	return row_part_to_json(
+	    reading->out, row, list_columns(reading->list, row));
 }
 
 /* The rows before and on this page are all there are: no need to count. */
@@ -215,6 +216,7 @@ take_list(struct reading *reading)
 	if (!parameter_take(
 		reading->rq, reading->list->parameters, &reading->taken))
 		return false;
+	reading->list = list_of(reading->list, &reading->taken);
 	limit = value[LIST_LIMIT].data;
 	offset = value[LIST_OFFSET].data;
 	if (is_export(reading) && limit != NULL)

@@ -60,19 +60,29 @@ enum {
 
 static const char modes[] = "test production";
 
+#define SHIPMENTS_FILTERS \
+	{ "carrier",   PARAMETER_TEXT,  1, 64,  NULL, NULL,  "carrier = $",     "service" }, \
+	{ "service",   PARAMETER_TEXT,  1, 64,  NULL, NULL,  "service = $",     "carrier" }, \
+	{ "status",    PARAMETER_TEXT,  1, 64,  NULL, NULL,  "status = $",      "" }, \
+	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL,  "created_at >= $", "" }, \
+	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "created_at < $",  "" }, \
+	{ "batch_id",  PARAMETER_TEXT,  1, 64,  NULL, NULL,  "batch_id = $",    "" }, \
+	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL }, \
+	{ "reference", PARAMETER_TEXT,  1, 255, NULL, NULL,  "reference = $", PARAMETER_FEW }, \
+	{ "late",      PARAMETER_ENUM,  0, 0,   NULL, "true", "is_late",    PARAMETER_FEW }, \
+	{ "failed",    PARAMETER_ENUM,  0, 0,   NULL, "true", "is_failed",  "" }, \
+	{ "q",         PARAMETER_TEXT,  1, 200, NULL, NULL,  "id = any((select api.search_shipments($))::uuid[])", NULL }
+
 static const struct parameter shipments_parameters[] = {
 	LIST_PARAMETERS(PARAMETER_AFTER, "(created_at, id) < ($, $)"),
-	{ "carrier",   PARAMETER_TEXT,  1, 64,  NULL, NULL,  "carrier = $",     "service" },
-	{ "service",   PARAMETER_TEXT,  1, 64,  NULL, NULL,  "service = $",     "carrier" },
-	{ "status",    PARAMETER_TEXT,  1, 64,  NULL, NULL,  "status = $",      "" },
-	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL,  "created_at >= $", "" },
-	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "created_at < $",  "" },
-	{ "batch_id",  PARAMETER_TEXT,  1, 64,  NULL, NULL,  "batch_id = $",    "" },
-	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL },
-	{ "reference", PARAMETER_TEXT,  1, 255, NULL, NULL,  "reference = $", PARAMETER_FEW },
-	{ "late",      PARAMETER_ENUM,  0, 0,   NULL, "true", "is_late",    PARAMETER_FEW },
-	{ "failed",    PARAMETER_ENUM,  0, 0,   NULL, "true", "is_failed",  "" },
-	{ "q",         PARAMETER_TEXT,  1, 200, NULL, NULL,  "id = any((select api.search_shipments($))::uuid[])", NULL },
+	SHIPMENTS_FILTERS,
+	PARAMETERS_END,
+};
+
+/* The most overdue first. */
+static const struct parameter late_parameters[] = {
+	LIST_PARAMETERS(PARAMETER_AFTER, "(promised_at, id) > ($, $)"),
+	SHIPMENTS_FILTERS,
 	PARAMETERS_END,
 };
 
@@ -159,14 +169,15 @@ static const struct parameter completeness_parameters[] = {
 	"buyer_address_id, parcel_id, customs_info_id, rates, events"
 
 /*                                     view                   columns          of CSV                      plural */
-static const struct list shipments =  { "api.shipments",        LISTED_SHIPMENT, "api.shipments_flat",       "shipments",        "created_at", shipments_parameters };
-static const struct list addresses =  { "api.addresses",        "*",             "api.addresses_flat",       "addresses",        "created_at", addresses_parameters };
-static const struct list events =     { "api.events",           "*",             "api.events",               "events",           "created_at", events_parameters };
-static const struct list batches =    { "api.batch_operations", "*",             "api.batch_operations",     "batch_operations", "created_at", batches_parameters };
-static const struct list activities = { "api.user_activity",    "*",             "api.user_activity",        "user_activities",  NULL,         activities_parameters };
-static const struct list webhooks =   { "api.webhooks",         "*",             "api.webhooks",             "webhooks",         NULL,         webhooks_parameters };
-static const struct list items =      { "api.bulk_items",       "*",             "api.bulk_items",           "bulk_items",       NULL,         items_parameters };
-static const struct list completeness = { "api.completeness",   "*",             "api.completeness",         "days",             "begins_at",  completeness_parameters };
+static const struct list late =       { "api.shipments",        LISTED_SHIPMENT ", promised_at", "api.shipments_flat", "shipments",   "promised_at", late_parameters, true, NULL };
+static const struct list shipments =  { "api.shipments",        LISTED_SHIPMENT, "api.shipments_flat",       "shipments",        "created_at", shipments_parameters, false, &late };
+static const struct list addresses =  { "api.addresses",        "*",             "api.addresses_flat",       "addresses",        "created_at", addresses_parameters, false, NULL };
+static const struct list events =     { "api.events",           "*",             "api.events",               "events",           "created_at", events_parameters, false, NULL };
+static const struct list batches =    { "api.batch_operations", "*",             "api.batch_operations",     "batch_operations", "created_at", batches_parameters, false, NULL };
+static const struct list activities = { "api.user_activity",    "*",             "api.user_activity",        "user_activities",  NULL,         activities_parameters, false, NULL };
+static const struct list webhooks =   { "api.webhooks",         "*",             "api.webhooks",             "webhooks",         NULL,         webhooks_parameters, false, NULL };
+static const struct list items =      { "api.bulk_items",       "*",             "api.bulk_items",           "bulk_items",       NULL,         items_parameters, false, NULL };
+static const struct list completeness = { "api.completeness",   "*",             "api.completeness",         "days",             "begins_at",  completeness_parameters, false, NULL };
 
 #define SHIPMENT_ID "a UUID, an EasyPost id (shp_...) or a tracking code of " \
 	"4 to 64 letters, digits and hyphens"

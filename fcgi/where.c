@@ -60,8 +60,8 @@ add_condition(struct where *where, const struct parameter *parameter,
 	}
 }
 
-static bool
-is_given(const char *name, const struct parameter *table,
+bool
+where_has(const char *name, const struct parameter *table,
     const struct parameter_values *taken)
 {
 	int at = 0;
@@ -87,7 +87,7 @@ is_steady(const struct parameter *parameter, const struct parameter *table,
 
 	return other != NULL &&
 	    (*other == '\0' || is_few(parameter) ||
-		is_given(other, table, taken));
+		where_has(other, table, taken));
 }
 
 void

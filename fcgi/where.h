@@ -28,4 +28,8 @@ enum where_part { WHERE_FILTERS, WHERE_FILTERS_AND_CURSOR };
 void where_make(struct where *, enum where_part, const struct parameter *table,
     const struct parameter_values *taken);
 
+/* Whether the request has a parameter of this name. */
+bool where_has(const char *name, const struct parameter *table,
+    const struct parameter_values *);
+
 #endif

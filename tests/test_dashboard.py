@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from decimal import Decimal
 
 import pytest
@@ -268,6 +269,37 @@ def test_late_and_failed_lead_to_their_lists(story, reader):
     assert late["shipments"][0]["to_address"]["city"] == "Late"
     assert attention["failed_count"] == failed["pagination"]["total"] == 1
     assert failed["shipments"][0]["status"] == "failure"
+
+
+def test_the_most_overdue_come_first(story, reader):
+    """In pages, in tables and in lines alike."""
+    carrier = unique("Over")[:20]
+    through(story, *[bought(days, city=f"Day {days}", carrier=carrier)
+                     for days in (11, 30, 6, 21)])
+    query = {"late": "true", "carrier": carrier}
+    right = [f"Day {days}" for days in (30, 21, 11, 6)]
+
+    def cities(**more):
+        return [one["to_address"]["city"] for one in data_of(
+            reader, "/db/shipments", **query, **more)["shipments"]]
+
+    assert cities() == right
+    assert cities(limit=2, offset=1) == right[1:3]
+    seen, after = [], {}
+    while after is not None:
+        page = data_of(reader, "/db/shipments", limit=1, **query, **after)
+        seen += [one["to_address"]["city"] for one in page["shipments"]]
+        after = page["pagination"]["next"]
+        after = after and {"after": after}
+    assert seen == right
+    table = reader.get("/db/shipments", params={"format": "csv", **query}).text
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [row["to_city"] for row in rows] == right
+    assert {row["is_late"] for row in rows} == {"true"}
+    lines = reader.get("/db/shipments", params={
+        "format": "ndjson", **query}).text.splitlines()
+    assert [json.loads(line)["to_address"]["city"] for line in lines] == right
+    assert all(line.count('"promised_at"') == 1 for line in lines)
 
 
 def test_a_promise_alone_makes_an_answer_anew(story, reader, own_db):

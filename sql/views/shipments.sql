@@ -14,6 +14,7 @@ create view api.shipments as
         s.from_address,
         s.to_address,
         s.parcel,
+        s.promised_at,
         s.promised_at < date_trunc('day', now() - interval '12 hours', 'UTC')
             and s.delivered_at is null
             and s.status in ('unknown', 'pre_transit', 'in_transit',

@@ -39,7 +39,13 @@ create view api.shipments_flat as
         s.to_address ->> 'country' as to_country,
         s.to_address ->> 'phone' as to_phone,
         s.to_address ->> 'email' as to_email,
-        s.extra_metadata
+        s.extra_metadata,
+        s.promised_at,
+        s.promised_at < date_trunc('day', now() - interval '12 hours', 'UTC')
+            and s.delivered_at is null
+            and s.status in ('unknown', 'pre_transit', 'in_transit',
+                'out_for_delivery', 'available_for_pickup') as is_late,
+        s.status in ('failure', 'error', 'return_to_sender') as is_failed
     from waybill.shipments s
     where s.deleted_at is null;
 grant select on api.shipments_flat to waybill_worker;

@@ -27,9 +27,11 @@ static const struct parameter table[] = {
 /* clang-format on */
 
 static const struct list timed = { "api.rows", "id, t", "api.flat", "rows", "t",
-	table };
+	table, false, NULL };
 static const struct list by_id = { "api.rows", "*", "api.flat", "rows", NULL,
-	table };
+	table, false, NULL };
+static const struct list rising = { "api.rows", "id, t", "api.flat", "rows",
+	"t", table, true, NULL };
 
 /* Their places among the values: "after" has two. */
 enum { FORMAT, LIMIT, OFFSET, AFTER_TIME, AFTER_ID, A, B, C, FEW, VALUES };
@@ -127,6 +129,10 @@ selects_a_page(void **state)
 	assert_string_equal(sql,
 	    "select * from api.flat where a = $1"
 	    " order by id desc limit 500 offset 7");
+	list_select(&rising, false, &where, 51, 0, sql);
+	assert_string_equal(sql,
+	    "select id, t from api.rows where a = $1"
+	    " order by t, id limit 51");
 	values.value[FEW] = db_text("x");
 	where_make(&where, WHERE_FILTERS, table, &values);
 	list_select(&timed, false, &where, 51, 0, sql);
