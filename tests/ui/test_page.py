@@ -3,6 +3,7 @@
 import copy
 import glob
 import itertools
+import json
 import os
 import re
 import time
@@ -229,6 +230,19 @@ def test_what_has_not_changed_is_not_sent_again(seen):
         return [one for one in seen.asked("/db/analytics/dashboard")
                 if one["match"] and one["status"] == 304]
     seen.wait(again, "an answer of 304")
+
+
+def test_pages_take_what_the_server_keeps_for_a_second(seen, gateway):
+    """It is not asked for an answer of this moment each time."""
+    place = gateway.log_sizes()
+    before = len(seen.asked("/db/"))
+    seen.wait(lambda: len(seen.asked("/db/")) > before + 6, "some rounds")
+    log = gateway.logs(place)["waybill.access.log"].decode()
+    lines = [json.loads(line) for line in log.splitlines()
+             if "/db/" in line and "Chrome" in line]
+    assert len(lines) > 3
+    assert {one["cache"] for one in lines} <= {"MISS", "EXPIRED", "HIT"}
+    assert 304 in {one["status"] for one in lines}
 
 
 def test_rows_stay_the_same_elements(made):

@@ -2,7 +2,8 @@
 //
 // What must stay true: the key goes into one body and nowhere else (the cookie
 // that comes back is out of a script's reach); an answer that has not changed
-// changes nothing; nobody is asked while nobody looks.
+// changes nothing; nobody is asked while nobody looks.  An answer may be a second old:
+// that is how long the server keeps one, and all pages of a session share it.
 
 const TIMEOUT_MS = 20000;
 const PAUSE_MS = 2000;
@@ -21,8 +22,7 @@ export class Refusal extends Error {
 async function ask(path, options = {}) {
 	const limit = AbortSignal.timeout?.(TIMEOUT_MS);
 	const signals = [limit, options.signal].filter(Boolean);
-	const answer = await fetch(path, { cache: 'no-cache',
-		credentials: 'same-origin', ...options,
+	const answer = await fetch(path, { credentials: 'same-origin', ...options,
 		signal: AbortSignal.any ? AbortSignal.any(signals) : options.signal });
 	if (answer.status === 304)
 		return { isSame: true };
@@ -135,7 +135,8 @@ export class Loop {
 
 	async askFor(source, signal) {
 		const path = source.path();
-		const headers = {};
+		// Else a browser would say max-age=0 or no-cache beside If-None-Match.
+		const headers = { 'Cache-Control': 'max-age=1' };
 		if (path === source.asked && source.etag)
 			headers['If-None-Match'] = source.etag;
 		const askedAt = performance.now();

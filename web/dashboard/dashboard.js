@@ -129,7 +129,7 @@ function showWelcome() {
 	show(at('welcome'), now.mode, () => [title,
 		make('ol', '',
 			make('li', '', 'Point the base URL of your EasyPost client here; nothing else '
-				+ 'changes. What passes appears on this page within two seconds.',
+				+ 'changes. What passes appears on this page within three seconds.',
 			copyable(`${location.origin}/v2`)),
 			make('li', '', 'Give EasyPost this webhook, so that parcels report themselves.',
 				copyable(`${location.origin}/webhooks/easypost`)),

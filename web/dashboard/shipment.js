@@ -34,8 +34,9 @@ function address(title, one) {
 function promise(one) {
 	if (!one.promised_at)
 		return unknown('no promised day');
-	const isLate = !one.delivered_at
-		&& Date.parse(one.promised_at) < new Date().setUTCHours(0, 0, 0, 0)
+	// As the gateway counts: when the day has ended everywhere, at noon UTC.
+	const noon = new Date(Date.now() - 12 * 3600000).setUTCHours(0, 0, 0, 0);
+	const isLate = !one.delivered_at && Date.parse(one.promised_at) < noon
 		&& !['delivered', 'cancelled', 'return_to_sender', 'failure', 'error']
 			.includes(one.status);
 	return [time(one.promised_at, format.fullDayOfTime),
