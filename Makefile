@@ -1,6 +1,6 @@
 # Waybill.  make run: try it.  make test: prove it.  make deb: the package.  The
-# rest is for those who work on it: check, unit, test-asan, test-boot, accept,
-# bench, drill, attack, man, install, clean.
+# rest is for those who work on it: check, unit, test-asan, coverage, test-boot,
+# accept, bench, drill, attack, man, install, clean.
 
 BUILD = build
 CC = gcc
@@ -96,6 +96,42 @@ test-asan: packages
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) all
 	@$(MAKE) --no-print-directory $(ASAN) unit
 	$(PYTHON) -m pytest tests --build build-asan $(PYTEST_FLAGS)
+
+# Which lines and branches of the C code the whole suite runs through; the report
+# is in build-coverage/report too.  COVERAGE_TESTS= chooses other tests.
+#
+# Not counted are branches that only the compiler made: those of lines without
+# code, and of exceptions, which C does not have.  The files of counters are there
+# before, for everybody: the service's user writes them as root does.
+COVERED = build-coverage
+COVERAGE_TESTS = tests
+COVERAGE = BUILD=$(COVERED) SANITIZE="-w -O0 --coverage" HARDENING= \
+	LDFLAGS="--coverage -Wl,--wrap=abort,--wrap=_exit $(COVERED)/flush.o"
+COVERAGE_REPORT = gcovr --root . --object-directory $(COVERED) \
+	--filter shared/ --filter fcgi/ --filter ctl/ \
+	--exclude-throw-branches --exclude-unreachable-branches \
+	--html-details $(COVERED)/report/index.html \
+	--json $(COVERED)/report/coverage.json \
+	--csv $(COVERED)/report/coverage.csv --print-summary $(COVERED)
+
+coverage: packages
+	@mkdir -p $(COVERED)
+	@$(CC) -c -o $(COVERED)/flush.o tests/coverage/flush.c
+	@$(MAKE) --no-print-directory -j$(JOBS) $(COVERAGE) all
+	@find $(COVERED) -name '*.gcda' -delete
+	@find $(COVERED) -name '*.gcno' | sed 's/gcno$$/gcda/' | xargs touch
+	@find $(COVERED) -name '*.gcda' -exec chmod 666 {} +
+	@$(MAKE) --no-print-directory $(COVERAGE) unit
+	@$(PYTHON) -m pytest $(COVERAGE_TESTS) --build $(COVERED) $(PYTEST_FLAGS); \
+		result=$$?; $(MAKE) --no-print-directory coverage-report && \
+		exit $$result
+
+coverage-report:
+	@mkdir -p $(COVERED)/report
+	@find $(COVERED) -name '*.gcda' -empty -delete
+	@$(COVERAGE_REPORT) >$(COVERED)/report/summary.txt
+	@$(PYTHON) tests/coverage/table.py $(COVERED)/report/coverage.csv | \
+		tee $(COVERED)/report/coverage.txt
 
 # The parts by themselves.  An archive, so that a test is linked with what it
 # needs and with no other main().
@@ -348,8 +384,8 @@ test-boot: deb
 	$(PYTHON) -m pytest -q tests/boot/boot.py
 
 clean:
-	rm -rf build build-asan
+	rm -rf build build-asan build-coverage
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all web run test test-asan test-boot unit accept bench drill attack packages check checks man install deb clean
+.PHONY: all web run test test-asan coverage coverage-report test-boot unit accept bench drill attack packages check checks man install deb clean
 .PRECIOUS: $(BUILD)/%.o

@@ -45,6 +45,7 @@ shellcheck: the same for shell
 systemd: checks the units
 procps: /bin/kill, which the units name
 libcmocka-dev: unit tests in C
+gcovr: what they run through
 python3-pytest: black-box tests
 python3-pytest-timeout: none of them hangs
 python3-pytest-xdist: two at a time

@@ -1,0 +1,35 @@
+#!/usr/bin/python3
+"""What gcovr counted, a line a file, those with most branches not taken first.
+
+    table.py coverage.csv
+"""
+
+import csv
+import sys
+
+
+def share(covered, total):
+    return f"{100 * covered / total:5.1f} %" if total else "      -"
+
+
+def line(name, counts):
+    lines, lines_run, branches, taken = counts
+    return (f"{name:28}{lines:7}{share(lines_run, lines):>9}"
+            f"{branches:10}{share(taken, branches):>9}{branches - taken:8}")
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        files = {row["filename"]: [int(row[name]) for name in (
+            "line_total", "line_covered", "branch_total", "branch_covered")]
+            for row in csv.DictReader(file)}
+    print(f"{'':28}{'lines':>7}{'run':>9}{'branches':>10}{'taken':>9}"
+          f"{'not':>8}")
+    for name, counts in sorted(files.items(),
+                               key=lambda one: one[1][3] - one[1][2]):
+        print(line(name, counts))
+    print(line("all", [sum(column) for column in zip(*files.values())]))
+
+
+if __name__ == "__main__":
+    main()
