@@ -7,13 +7,15 @@ a process that is left makes the run fail wherever it came from.
 """
 
 import os
+import shutil
+import tempfile
 
 import pytest
 
 import contract
 import documents
 import traces
-from env import stack as environment
+from env import postgres, stack as environment
 from fixtures import *  # noqa: F401,F403: the tests' own
 from helpers import Client, deliver, wait_until
 
@@ -30,6 +32,11 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     environment.use_build(config.getoption("--build"))
     environment.observers.append(contract.look)
+    postgres.models = tempfile.mkdtemp(prefix="waybill-models-")
+
+
+def pytest_unconfigure():
+    shutil.rmtree(postgres.models, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,7 @@ class Stack:
         self.conf_file = os.path.join(self.directory, "waybill.conf")
         self.given_run_dir = run_dir
         self.run_dir = self.pg_dir = None
+        self.is_migrated = False  # as a copy of one that is
         self.postgres = self.nginx = self.service = self.sim = None
         self.key = self.key_production = None
 
@@ -204,9 +205,10 @@ class Stack:
         self.postgres = Postgres(
             self.pg_dir, os.path.join(self.run_dir, "pg"), self.log("postgres"),
             fsync=self.fsync, settings=self.postgres_settings)
-        self.postgres.make()
+        self.is_migrated = self.postgres.make(like="migrated")
         self.postgres.start()
-        self.postgres.make_database()
+        if not self.is_migrated:
+            self.postgres.make_database()
 
     def stop_database(self):
         try:
@@ -255,10 +257,13 @@ class Stack:
                                self.operator_url)
 
     def migrate(self):
+        if self.is_migrated:
+            return
         if self.service_url:
             self.service.waybill("migrate", "up", limit_s=120.0)
         if self.postgres:
             self.postgres.grant_service_rights()
+            self.postgres.keep_as("migrated")
 
     def make_keys(self):
         if self.service_url:
