@@ -241,12 +241,14 @@ def test_hostile_agents_in_what_nginx_notes(stack, db):
 
 
 def test_keys_are_masked_wherever_they_are_sent(stack, db):
+    """A part of one in the URL: with a whole one nginx refuses the request."""
     easypost = setting(stack, "EASYPOST_TEST_API_KEY")
-    for secret in (stack.key, easypost):
+    for whole in (stack.key, easypost):
+        secret = whole[:40]
         place = stack.log_sizes()
         got = send(stack, "GET", f"/v2/addresses/{secret}/x", {
             "User-Agent": f"tool {secret}", "Referer": secret,
-            "X-Request-Id": secret, "Authorization": f"Bearer {secret}"})
+            "X-Request-Id": secret, "Authorization": f"Bearer {whole}"})
         request_id = got.headers["X-Request-Id"]
         assert secret not in request_id
         row = row_of(db, got)

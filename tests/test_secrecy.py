@@ -1,4 +1,5 @@
-"""Processes that hold keys: who may look into them, and what they leave behind."""
+"""Processes that hold keys: who may look into them, and what they leave behind; and
+keys where they do not belong."""
 
 import os
 import pwd
@@ -12,7 +13,7 @@ import tempfile
 import pytest
 
 from env.process import ENVIRONMENT
-from helpers import ROOT, children, wait_until
+from helpers import ROOT, assert_error, children, send, wait_until
 
 SECRET = "whsec-that-nobody-sees-4711"
 # Somebody without rights, whose processes ours then are.
@@ -97,3 +98,40 @@ def test_developers_may_look(place):
     finally:
         child.terminate()
         child.wait(20)
+
+
+# --- keys in URLs ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", [
+    "/v2/shipments?api_key={}", "/db/shipments?reference={}", "/{}", "/docs/{}",
+    "/webhooks/easypost?{}", "/dashboard/?key=x{}x"])
+def test_a_key_in_a_url_is_refused_and_in_no_log(stack, target):
+    """Of a body that does not stay in memory the error log has a line, and in it
+    that of the request."""
+    for key in (stack.key, stack.settings["EASYPOST_API_KEY"]):
+        before = stack.log_sizes()
+        got = send(stack, "POST", target.format(key), {
+            "Authorization": f"Bearer {stack.key}"}, b"x" * 100_000)
+        error = assert_error(got, 400, "REQUEST.MALFORMED")
+        assert "Authorization header" in error["message"]
+        assert key not in got.text
+        logs = wait_until(lambda got=got, before=before: with_line(
+            stack.logs(before), got.headers["X-Request-Id"]), 5, "its line")
+        for name, text in logs.items():
+            assert key.encode() not in text, name
+
+
+def with_line(logs, request_id):
+    return logs if request_id.encode() in logs["waybill.access.log"] else None
+
+
+def test_the_page_of_an_error_is_nobodys_way_around(stack):
+    assert_error(send(stack, "GET", f"/.e/400?{stack.key}"), 404)
+
+
+def test_what_only_begins_as_a_key_is_none(stack, client):
+    for word in ("wb_order_20240101", "EZAK", stack.key[:45],
+                 stack.settings["EASYPOST_API_KEY"][:57]):
+        got = client.get("/db/shipments?reference=" + word)
+        assert got.status_code == 200, got.text
