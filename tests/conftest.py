@@ -32,6 +32,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     environment.use_build(config.getoption("--build"))
     environment.observers.append(contract.look)
+    contract.observers.append(traces.look)
     postgres.models = tempfile.mkdtemp(prefix="waybill-models-")
 
 

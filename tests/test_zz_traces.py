@@ -2,11 +2,14 @@
 name.  Each shared stack is looked through once more at its own end, see
 traces.py and the fixtures."""
 
+import json
 import os
 import re
 
 import documents
 import traces
+from env import stack as environment
+from env.process import Process
 from helpers import Client, Database, deliver, wait_until
 
 
@@ -22,13 +25,41 @@ def test_the_search_finds_what_is_there(stack):
     place = os.path.join(stack.log_dir, "probe.log")
     with open(place, "w", encoding="utf-8") as file:
         file.write(f"x {traces.basic(stack.key_production)} y\n")
+    record = os.path.join(stack.spool_dir, "probe")
+    with open(record, "w", encoding="utf-8") as file:
+        file.write(json.dumps(stack.settings["EASYPOST_WEBHOOK_SECRET"]))
+    os.chmod(record, 0o640)
     found = "\n".join(traces.of(stack))
     os.unlink(place)
+    os.unlink(record)
     Database(stack.database_url)("delete from webhook_events "
                                  "where easypost_id = %s", event["id"])
     assert "the tests' key: in the database" in found
     assert "the production key: in probe.log" in found
+    assert "EASYPOST_WEBHOOK_SECRET: in spool/probe" in found
+    assert "spool/probe has the mode 640" in found
     assert traces.of(stack) == []
+
+
+def test_the_search_finds_what_a_process_shows(stack):
+    probe = Process("probe", ["sleep", "60"], log=os.devnull,
+                    directory=stack.directory, environment={"X": stack.key})
+    try:
+        probe.start()
+        seen = dict(traces.processes_of(stack))[f"process {probe.pid}"]
+        assert stack.key.encode() in seen
+    finally:
+        probe.kill()
+
+
+def test_refusals_are_looked_at(stack):
+    body = json.dumps({"error": stack.key}).encode()
+    before = len(environment.troubles)
+    traces.look("GET", "/x", 200, {}, body)
+    assert len(environment.troubles) == before
+    traces.look("GET", "/x", 401, {}, body)
+    assert environment.troubles.pop() \
+        == "the tests' key: told with 401 to GET /x"
 
 
 def test_no_panic_and_no_report_of_a_sanitizer(stack):
