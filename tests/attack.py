@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -30,11 +31,12 @@ from load import Load
 COUNT = int(os.environ.get("ATTACK_COUNT", "3000"))
 P99_S = int(os.environ.get("ATTACK_P99_MS", "50")) / 1000
 ADDRESSES = 64
-RAMP_S = 20
+RAMP_S = 120   # at most, and until there have been no more of them for a while
+STEADY_S = 6   # longer than the timeouts of a head and of a handshake
 CALM_S = HELD_S = 10
 PACE_S = 0.02  # between two requests of one of the others
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,8 @@ class Attackers:
                                                    "attackers.py"),
                       str(stack.port), kind, str(count), str(addresses)]
         self.last = {"held": 0}
+        self.count = count
+        self.most = self.most_at = 0
 
     def __enter__(self):
         self.program = subprocess.Popen(self.words, stdin=subprocess.PIPE,
@@ -134,34 +138,40 @@ class Attackers:
     def listen(self):
         for line in self.program.stdout:
             self.last = json.loads(line)
+            if self.last["held"] > self.most:
+                self.most = self.last["held"]
+                self.most_at = time.monotonic()
 
     def __exit__(self, *_):
         self.program.stdin.close()
         assert self.program.wait(20) == 0
         self.thread.join(20)
 
-    def held(self):
-        return self.last["held"]
+    def are_all_there(self):
+        """Or as many as there will ever be."""
+        return (self.most >= self.count * 0.95
+                or self.most and time.monotonic() - self.most_at > STEADY_S)
 
 
 def memory_mb(stack):
     return sum(map(memory_kb, children(stack.pids["nginx"]))) // 1024
 
 
-def judged(own, kind, count, addresses):
+def judged(own, kind, count, addresses, p99_s=P99_S):
     before = all_workers(own)
     with Others(own) as others:
         calm = others.look(CALM_S)
         with Attackers(own, kind, count, addresses) as attackers:
-            with contextlib.suppress(TooLate):  # its processor is ours
-                wait_until(lambda: attackers.held() >= count * 0.95, RAMP_S)
+            with contextlib.suppress(TooLate):  # on a busy machine
+                wait_until(attackers.are_all_there, RAMP_S)
             seen = others.look(HELD_S)
             print(f"\n{kind} from addresses: {addresses}, "
-                  f"{json.dumps(attackers.last)}, nginx {memory_mb(own)} MB"
+                  f"{json.dumps(attackers.last)}, most held "
+                  f"{attackers.most}, nginx {memory_mb(own)} MB"
                   f"\n  before: {calm}\n  then:   {seen}")
     assert others.failed() == []  # from the first to the last
     assert all_workers(own) == before
-    assert seen.slowest_of(0.99) <= P99_S
+    assert seen.slowest_of(0.99) <= p99_s
 
 
 @pytest.mark.parametrize("addresses", [ADDRESSES, 1])
@@ -173,7 +183,8 @@ def test_slow_clients_keep_nobody_out(own, kind, addresses):
 
 @pytest.mark.parametrize("addresses", [ADDRESSES, 1])
 def test_requests_that_are_taken_back(own, addresses):
-    judged(own, "resets", 64, addresses)
+    """As many as nginx can take: the others have their part of it."""
+    judged(own, "resets", 64, addresses, 10 * P99_S)
 
 
 def test_a_house_with_one_address_is_no_attack(own):

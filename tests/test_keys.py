@@ -12,6 +12,7 @@ import pytest
 import documents
 from helpers import (Client, Database, assert_error, authorization, parallel,
                      send, setting, unique, wait_until)
+from test_contract import routes
 
 OPEN = ["/livez", "/readyz"]
 CLOSED = ["/health", "/health/database", "/db/shipments", "/db/addresses",
@@ -129,6 +130,30 @@ def test_scopes(stack, keys, sim, scopes, method, path, is_allowed):
                      easypost=path.startswith(("/v2", "/beta")))
     if not is_allowed:
         assert len(sim.calls()) == before
+
+
+@pytest.mark.parametrize("scopes", ["read", "write", "read,write",
+                                    "read,write,admin"])
+def test_every_route_wants_its_scope(stack, keys, sim, scopes):
+    """As the program's own table has it; the proxy by the method."""
+    table = routes(stack)
+    assert len(table) > 40
+    before = len(sim.calls())
+    client, allowed = Client(stack, keys[scopes]), 0
+    for (method, path), scope in table.items():
+        needed = ("read" if method == "GET" else "write") \
+            if scope == "proxy" else scope
+        target = re.sub(r"\{\w+\}", "nothing_1", path)
+        got = client(method, target)
+        if needed == "none" or needed in scopes.split(","):
+            allowed += 1
+            # A session is made of a key that may read, by the route itself.
+            assert needed == "none" or got.status_code not in (401, 403), (
+                method, path, got.text)
+        else:
+            assert_error(got, 403, "SCOPE.INSUFFICIENT")
+    assert 0 < allowed <= len(table)
+    assert len(sim.calls()) - before <= allowed
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/database"])
