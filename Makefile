@@ -140,7 +140,7 @@ UNIT = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 unit: $(UNIT)
 	@for test in $(UNIT); do $$test || exit 1; done
 
-$(BUILD)/unit/parts.a: $(SHARED) $(FCGI) $(BUILD)/ctl/machine.o
+$(BUILD)/unit/parts.a: $(SHARED) $(FCGI) $(BUILD)/ctl/machine.o $(BUILD)/ctl/load.o
 	@mkdir -p $(@D)
 	@rm -f $@
 	@ar rcs $@ $^

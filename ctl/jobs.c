@@ -12,6 +12,7 @@
  */
 #include "ctl/activities.h"
 #include "ctl/commands.h"
+#include "ctl/load.h"
 #include "ctl/machine.h"
 #include "ctl/session.h"
 #include "ctl/table.h"
@@ -234,7 +235,9 @@ note_machine(struct jobs *jobs)
 	buf_init(&out, MACHINE_BYTES_MAX);
 	(void)buf_add_byte(&out, '{');
 	machine_look(&jobs->machine, jobs->conf->spool_dir, &out);
-	(void)buf_addf(&out, ",\"db_pool_size\":%d}", jobs->conf->workers);
+	(void)buf_add_byte(&out, ',');
+	load_look(jobs->conf, &out);
+	(void)buf_add_byte(&out, '}');
 	const struct db_value values[] = { db_text(host), db_text(out.data) };
 
 	if (jobs->machine_at_ms > 0 &&

@@ -46,7 +46,7 @@ FLOORS = {
         "main",
     ],
     "ctl": [
-        "commands credentials delivery facts hooks machine ping service sqlfiles "
+        "commands credentials delivery facts hooks load machine ping service sqlfiles "
         "table tuning",
         "scene session",
         "activities books secret trial walk",

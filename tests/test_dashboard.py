@@ -524,7 +524,7 @@ def test_each_minute_has_its_row(own, own_db, reader):
     own_db("select admin.record_system_metrics('here', '"
            '{"cpu_usage_percent":12.5,"cpu_cores_used":0.25,'
            '"memory_usage_mb":100.5,"memory_percent":1.5,'
-           '"disk_usage_percent":33,"db_pool_size":4}'"')")
+           '"disk_usage_percent":33,"active_connections":2,"db_pool_size":4}'"')")
     row = own_db.one(
         "select total_requests > 0, error_rate is not null, "
         "avg_response_time_ms > 0, p95_response_time_ms <= "
@@ -533,3 +533,21 @@ def test_each_minute_has_its_row(own, own_db, reader):
         "where host = 'here'")
     assert row == (True, True, True, True, Decimal("12.5"), 4, 100)
 
+
+def test_nothing_of_the_machine_is_left_out(own, own_db):
+    """The first minute of a session only begins to count."""
+    reader = Database(own.database_url)
+    assert own.psql("select 1") == [(1,)]  # a transaction of another session
+    own_db("select set_config('waybill.transactions', '', false)")
+    for host in ("first", "second"):
+        own_db("select pg_stat_clear_snapshot()")
+        own_db("select admin.record_system_metrics(%s, '{}')", host)
+        reader("select pg_stat_force_next_flush()")
+    reader.close()
+    names = ("active_connections, db_pool_size, db_slow_queries, "
+             "db_connections_active, db_connections_idle, db_query_count")
+    first, second = own_db(f"select {names} from system_metrics where host in "
+                           "('first', 'second') order by timestamp")
+    assert first[:2] == (None, None) and first[5] is None
+    assert second[2] >= 0 and second[3] >= 0 and second[5] >= 0
+    assert second[4] >= 1  # a worker that waits

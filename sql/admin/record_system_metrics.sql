@@ -1,6 +1,7 @@
 -- One row a minute and host, of what its `waybill jobs` measured of the machine;
 -- requests and their times are those of the minute before, of all hosts, from
--- user_activities.  What nobody can know here stays null.
+-- user_activities.  A query is slow when its request has waited for the database for a
+-- second, as in the server's log.  What nobody can know here stays null.
 create function admin.record_system_metrics(p_host text, p_machine json)
 returns void
 language plpgsql
@@ -16,10 +17,13 @@ begin
         p99_response_time_ms, api_requests_per_second, easypost_requests,
         easypost_errors, easypost_avg_response_time_ms, cache_hit_rate,
         cache_miss_rate, cpu_usage_percent, cpu_cores_used, memory_usage_mb,
-        memory_percent, disk_usage_percent, db_pool_size)
+        memory_percent, disk_usage_percent, active_connections, db_pool_size,
+        db_slow_queries, db_connections_active, db_connections_idle,
+        db_query_count)
     select now(), p_host, a.requests, a.error_rate, a.mean, a.times[1],
         a.times[2], round(a.requests / 60.0, 3), a.upstream, a.upstream_errors,
-        a.upstream_mean, a.hit_rate, 100 - a.hit_rate, m.*
+        a.upstream_mean, a.hit_rate, 100 - a.hit_rate, m.*,
+        a.slow, d.*
     from (
         select count(*) as requests,
             round(100.0 * count(*) filter (where a.status_code >= 500)
@@ -34,10 +38,12 @@ begin
             round(avg(a.upstream_ms) filter (where a.upstream_ms > 0), 3)
                 as upstream_mean,
             round(100.0 * count(*) filter (where a.is_hit)
-                / nullif(count(*), 0), 3) as hit_rate
+                / nullif(count(*), 0), 3) as hit_rate,
+            count(*) filter (where a.database_ms >= 1000) as slow
         from (
             select u.status_code, u.response_time_ms,
                 (u.extra_metadata ->> 'upstream_ms')::numeric as upstream_ms,
+                (u.extra_metadata ->> 'database_ms')::numeric as database_ms,
                 u.extra_metadata ->> 'cache' is not distinct from 'hit'
                     as is_hit
             from waybill.user_activities u
@@ -46,7 +52,8 @@ begin
     cross join json_to_record(p_machine) as m (cpu_usage_percent numeric,
         cpu_cores_used numeric, memory_usage_mb numeric,
         memory_percent numeric, disk_usage_percent numeric,
-        db_pool_size integer);
+        active_connections integer, db_pool_size integer)
+    cross join waybill.database_load() d;
 end
 $$;
 revoke all on function admin.record_system_metrics(text, json) from public;

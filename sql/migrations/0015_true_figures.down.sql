@@ -270,6 +270,10 @@ comment on column waybill.shipment_metrics.delivery_attempts is
     'How often it went out for delivery, as far as its carrier tells';
 comment on column waybill.shipment_metrics.weight_kg is
     'EasyPost''s ounces: one has 0.028349523125 kg';
+comment on column waybill.system_metrics.active_connections is null;
+comment on column waybill.system_metrics.db_pool_size is null;
+comment on column waybill.system_metrics.db_query_count is null;
+comment on column waybill.system_metrics.db_slow_queries is null;
 comment on column waybill.mv_daily_shipment_analytics.currency is null;
 comment on column waybill.mv_carrier_performance.currency is null;
 comment on column waybill.mv_top_routes.currency is null;

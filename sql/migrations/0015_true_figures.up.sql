@@ -553,6 +553,14 @@ comment on column waybill.shipment_metrics.delivery_attempts is
     'How often it went out for delivery, as far as its carrier tells';
 comment on column waybill.shipment_metrics.weight_kg is
     'EasyPost''s ounces: one has 0.028349523125 kg';
+comment on column waybill.system_metrics.active_connections is
+    'Requests under way on this host';
+comment on column waybill.system_metrics.db_pool_size is
+    'Workers always there on this host, one connection each';
+comment on column waybill.system_metrics.db_query_count is
+    'Transactions of this database in the minute: a call of Waybill is one';
+comment on column waybill.system_metrics.db_slow_queries is
+    'Requests of the minute, of all hosts, that waited a second for the database';
 comment on column waybill.mv_daily_shipment_analytics.currency is
     'Null: no cost, costs in several (then these are null, too; carrier_performance
 has them apart), or EasyPost did not say';
