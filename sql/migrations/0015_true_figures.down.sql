@@ -62,8 +62,7 @@ as $$
 $$;
 
 drop function waybill.days_after(timestamptz, timestamptz, boolean, text),
-    waybill.zones_of(text, text);
-drop table waybill.time_zones;
+    waybill.zones_of(text, text), waybill.time_zones();
 
 -- --- what is there already ---------------------------------------------------
 

@@ -5,212 +5,209 @@
 -- Whoever merges waits, before he holds anything that is changed here.
 select pg_advisory_xact_lock(hashtextextended('waybill.merge', 0));
 
--- The zones of a country, or of a state of it; west and east differ where there are
--- several, and nobody knows in which a parcel arrives.  Etc/GMT+5 is five hours
--- behind UTC.
-create table waybill.time_zones (
-    country text not null,
-    state text not null,
-    west text not null,
-    east text not null,
-    constraint time_zones_pkey primary key (country, state)
-);
-comment on column waybill.time_zones.state is
-    'Empty: all of the country that is not told apart';
-insert into waybill.time_zones (country, state, west, east)
-select split_part(p.place, '-', 1), split_part(p.place, '-', 2), z.west,
-    coalesce(z.east, z.west)
-from (values
-    ('America/New_York', null::text,
-        'US-CT US-DC US-DE US-GA US-MA US-MD US-ME US-NC US-NH US-NJ US-NY
-        US-OH US-PA US-RI US-SC US-VA US-VT US-WV BS HT TC'),
-    ('America/Chicago', 'America/New_York',
-        'US-FL US-IN US-KY US-MI US-TN'),
-    ('America/Chicago', null,
-        'US-AL US-AR US-IA US-IL US-LA US-MN US-MO US-MS US-OK US-WI'),
-    ('America/Denver', 'America/Chicago',
-        'US-KS US-ND US-NE US-SD US-TX'),
-    ('America/Denver', null,
-        'US-CO US-MT US-NM US-UT US-WY'),
-    ('America/Phoenix', 'America/Denver',
-        'US-AZ'),
-    ('America/Los_Angeles', 'America/Denver',
-        'US-ID US-NV US-OR'),
-    ('America/Los_Angeles', null,
-        'US-CA US-WA'),
-    ('America/Adak', 'America/Anchorage',
-        'US-AK'),
-    ('Pacific/Honolulu', null,
-        'US-HI'),
-    ('Pacific/Honolulu', 'America/New_York',
-        'US'),
-    ('Etc/GMT+12', 'Etc/GMT-14',
-        'US-AA US-AE US-AP'),
-    ('America/Halifax', null,
-        'CA-NB CA-NS CA-PE'),
-    ('America/Halifax', 'America/St_Johns',
-        'CA-NL'),
-    ('America/Toronto', 'America/Halifax',
-        'CA-QC'),
-    ('America/Winnipeg', 'America/Toronto',
-        'CA-ON'),
-    ('America/Winnipeg', null,
-        'CA-MB'),
-    ('America/Edmonton', null,
-        'CA-AB CA-NT'),
-    ('America/Edmonton', 'America/Toronto',
-        'CA-NU'),
-    ('America/Vancouver', 'America/Edmonton',
-        'CA-BC'),
-    ('America/Vancouver', 'America/St_Johns',
-        'CA'),
-    ('America/Tijuana', 'America/Cancun',
-        'MX'),
-    ('America/Havana', null,
-        'CU'),
-    ('Atlantic/Bermuda', null,
-        'BM'),
-    ('Pacific/Easter', 'America/Santiago',
-        'CL'),
-    ('Etc/GMT+7', null,
-        'CA-YT'),
-    ('Etc/GMT+6', null,
-        'CA-SK BZ CR GT HN NI SV'),
-    ('Etc/GMT+6', 'Etc/GMT+5',
-        'EC'),
-    ('Etc/GMT+5', null,
-        'BR-AC CO JM KY PA PE'),
-    ('Etc/GMT+4', null,
-        'BR-AM BR-MS BR-MT BR-RO BR-RR US-PR US-VI AG AI AW BB BL BO BQ CW
-        DM DO GD GP GY KN LC MF MQ MS PR SX TT VC VE VG VI'),
-    ('Etc/GMT+4', 'Etc/GMT+3',
-        'PY'),
-    ('Etc/GMT+3', null,
-        'BR-AL BR-AP BR-BA BR-CE BR-DF BR-ES BR-GO BR-MA BR-MG BR-PA BR-PB
-        BR-PE BR-PI BR-PR BR-RJ BR-RN BR-RS BR-SC BR-SE BR-SP BR-TO AR FK
-        GF SR UY'),
-    ('Etc/GMT+5', 'Etc/GMT+2',
-        'BR'),
-    ('Etc/GMT+3', 'Etc/GMT+2',
-        'PM'),
-    ('Etc/GMT+4', 'Etc/GMT',
-        'GL'),
-    ('Etc/GMT+1', null,
-        'CV'),
-    ('Etc/GMT', null,
-        'BF CI GH GM GN GW IS LR ML MR SH SL SN ST TG'),
-    ('Etc/GMT', 'Etc/GMT-1',
-        'EH MA'),
-    ('Europe/London', null,
-        'FO GB GG IE IM JE'),
-    ('Atlantic/Azores', 'Europe/Lisbon',
-        'PT'),
-    ('Atlantic/Canary', 'Europe/Madrid',
-        'ES'),
-    ('Europe/Berlin', null,
-        'AD AL AT BA BE CH CZ DE DK FR GI HR HU IT LI LU MC ME MK MT NL NO
-        PL RS SE SI SJ SK SM VA XK'),
-    ('Europe/Helsinki', null,
-        'AX BG CY EE FI GR LT LV MD RO UA'),
-    ('Africa/Cairo', null,
-        'EG'),
-    ('Asia/Beirut', null,
-        'LB'),
-    ('Asia/Jerusalem', null,
-        'IL PS'),
-    ('Etc/GMT-1', null,
-        'AO BJ CF CG CM DZ GA GQ NE NG TD TN'),
-    ('Etc/GMT-1', 'Etc/GMT-2',
-        'CD'),
-    ('Etc/GMT-2', null,
-        'BI BW LS LY MW MZ NA RW SD SS SZ ZA ZM ZW'),
-    ('Etc/GMT-2', 'Etc/GMT-3',
-        'JO SY'),
-    ('Etc/GMT-3', null,
-        'BH BY DJ ER ET IQ KE KM KW MG QA SA SO TR TZ UG YE YT'),
-    ('Asia/Tehran', null,
-        'IR'),
-    ('Etc/GMT-4', null,
-        'AE AM AZ GE MU OM RE SC'),
-    ('Asia/Kabul', null,
-        'AF'),
-    ('Etc/GMT-5', null,
-        'MV PK TJ TM UZ'),
-    ('Etc/GMT-5', 'Etc/GMT-6',
-        'KZ'),
-    ('Asia/Kolkata', null,
-        'IN LK'),
-    ('Asia/Kathmandu', null,
-        'NP'),
-    ('Etc/GMT-6', null,
-        'BD BT IO KG'),
-    ('Asia/Yangon', null,
-        'CC MM'),
-    ('Etc/GMT-7', null,
-        'CX KH LA TH VN'),
-    ('Etc/GMT-7', 'Etc/GMT-8',
-        'MN'),
-    ('Etc/GMT-7', 'Etc/GMT-9',
-        'ID'),
-    ('Etc/GMT-8', null,
-        'BN CN HK MO MY PH SG TW'),
-    ('Etc/GMT-9', null,
-        'JP KP KR PW TL'),
-    ('Etc/GMT-2', 'Etc/GMT-12',
-        'RU'),
-    ('Australia/Perth', null,
-        'AU-WA'),
-    ('Australia/Darwin', null,
-        'AU-NT'),
-    ('Australia/Adelaide', null,
-        'AU-SA'),
-    ('Australia/Brisbane', null,
-        'AU-QLD'),
-    ('Australia/Sydney', null,
-        'AU-ACT AU-NSW AU-TAS AU-VIC'),
-    ('Australia/Perth', 'Australia/Sydney',
-        'AU'),
-    ('Etc/GMT-10', null,
-        'US-GU US-MP GU MP'),
-    ('Etc/GMT-10', 'Etc/GMT-11',
-        'FM PG'),
-    ('Etc/GMT-11', null,
-        'NC SB VU'),
-    ('Etc/GMT-11', 'Etc/GMT-12',
-        'NF'),
-    ('Pacific/Auckland', null,
-        'NZ'),
-    ('Etc/GMT-12', null,
-        'FJ MH NR TV WF'),
-    ('Etc/GMT-13', null,
-        'TK TO WS'),
-    ('Etc/GMT-12', 'Etc/GMT-14',
-        'KI'),
-    ('Etc/GMT+11', null,
-        'US-AS AS NU'),
-    ('Etc/GMT+10', null,
-        'CK'),
-    ('Etc/GMT+10', 'Etc/GMT+9',
-        'PF')
-) as z (west, east, places)
-cross join lateral regexp_split_to_table(z.places, '\s+') as p (place);
+-- The zones of a country, or of a state of it, the most western and the most eastern:
+-- where these differ nobody knows in which a parcel arrives.  Etc/GMT+5 is five hours
+-- behind UTC.  A constant, because it is looked up for half of all deliveries: a row of
+-- a table takes forty times as long.
+do $do$
+begin
+    execute format('create function waybill.time_zones()
+returns jsonb
+language sql
+immutable
+parallel safe
+as $$ select %L::jsonb $$', (
+        select jsonb_object_agg(p.place, jsonb_build_array(z.west,
+            coalesce(z.east, z.west)))
+        from (values
+            ('America/New_York', null::text,
+            'US-CT US-DC US-DE US-GA US-MA US-MD US-ME US-NC US-NH US-NJ
+            US-NY US-OH US-PA US-RI US-SC US-VA US-VT US-WV BS HT TC'),
+            ('America/Chicago', 'America/New_York',
+            'US-FL US-IN US-KY US-MI US-TN'),
+            ('America/Chicago', null,
+            'US-AL US-AR US-IA US-IL US-LA US-MN US-MO US-MS US-OK US-WI'),
+            ('America/Denver', 'America/Chicago',
+            'US-KS US-ND US-NE US-SD US-TX'),
+            ('America/Denver', null,
+            'US-CO US-MT US-NM US-UT US-WY'),
+            ('America/Phoenix', 'America/Denver',
+            'US-AZ'),
+            ('America/Los_Angeles', 'America/Denver',
+            'US-ID US-NV US-OR'),
+            ('America/Los_Angeles', null,
+            'US-CA US-WA'),
+            ('America/Adak', 'America/Anchorage',
+            'US-AK'),
+            ('Pacific/Honolulu', null,
+            'US-HI'),
+            ('Pacific/Honolulu', 'America/New_York',
+            'US'),
+            ('Etc/GMT+12', 'Etc/GMT-14',
+            'US-AA US-AE US-AP'),
+            ('America/Halifax', null,
+            'CA-NB CA-NS CA-PE'),
+            ('America/Halifax', 'America/St_Johns',
+            'CA-NL'),
+            ('America/Toronto', 'America/Halifax',
+            'CA-QC'),
+            ('America/Winnipeg', 'America/Toronto',
+            'CA-ON'),
+            ('America/Winnipeg', null,
+            'CA-MB'),
+            ('America/Edmonton', null,
+            'CA-AB CA-NT'),
+            ('America/Edmonton', 'America/Toronto',
+            'CA-NU'),
+            ('America/Vancouver', 'America/Edmonton',
+            'CA-BC'),
+            ('America/Vancouver', 'America/St_Johns',
+            'CA'),
+            ('America/Tijuana', 'America/Cancun',
+            'MX'),
+            ('America/Havana', null,
+            'CU'),
+            ('Atlantic/Bermuda', null,
+            'BM'),
+            ('Pacific/Easter', 'America/Santiago',
+            'CL'),
+            ('Etc/GMT+7', null,
+            'CA-YT'),
+            ('Etc/GMT+6', null,
+            'CA-SK BZ CR GT HN NI SV'),
+            ('Etc/GMT+6', 'Etc/GMT+5',
+            'EC'),
+            ('Etc/GMT+5', null,
+            'BR-AC CO JM KY PA PE'),
+            ('Etc/GMT+4', null,
+            'BR-AM BR-MS BR-MT BR-RO BR-RR US-PR US-VI AG AI AW BB BL BO BQ
+            CW DM DO GD GP GY KN LC MF MQ MS PR SX TT VC VE VG VI'),
+            ('Etc/GMT+4', 'Etc/GMT+3',
+            'PY'),
+            ('Etc/GMT+3', null,
+            'BR-AL BR-AP BR-BA BR-CE BR-DF BR-ES BR-GO BR-MA BR-MG BR-PA
+            BR-PB BR-PE BR-PI BR-PR BR-RJ BR-RN BR-RS BR-SC BR-SE BR-SP
+            BR-TO AR FK GF SR UY'),
+            ('Etc/GMT+5', 'Etc/GMT+2',
+            'BR'),
+            ('Etc/GMT+3', 'Etc/GMT+2',
+            'PM'),
+            ('Etc/GMT+4', 'Etc/GMT',
+            'GL'),
+            ('Etc/GMT+1', null,
+            'CV'),
+            ('Etc/GMT', null,
+            'BF CI GH GM GN GW IS LR ML MR SH SL SN ST TG'),
+            ('Etc/GMT', 'Etc/GMT-1',
+            'EH MA'),
+            ('Europe/London', null,
+            'FO GB GG IE IM JE'),
+            ('Atlantic/Azores', 'Europe/Lisbon',
+            'PT'),
+            ('Atlantic/Canary', 'Europe/Madrid',
+            'ES'),
+            ('Europe/Berlin', null,
+            'AD AL AT BA BE CH CZ DE DK FR GI HR HU IT LI LU MC ME MK MT NL
+            NO PL RS SE SI SJ SK SM VA XK'),
+            ('Europe/Helsinki', null,
+            'AX BG CY EE FI GR LT LV MD RO UA'),
+            ('Africa/Cairo', null,
+            'EG'),
+            ('Asia/Beirut', null,
+            'LB'),
+            ('Asia/Jerusalem', null,
+            'IL PS'),
+            ('Etc/GMT-1', null,
+            'AO BJ CF CG CM DZ GA GQ NE NG TD TN'),
+            ('Etc/GMT-1', 'Etc/GMT-2',
+            'CD'),
+            ('Etc/GMT-2', null,
+            'BI BW LS LY MW MZ NA RW SD SS SZ ZA ZM ZW'),
+            ('Etc/GMT-2', 'Etc/GMT-3',
+            'JO SY'),
+            ('Etc/GMT-3', null,
+            'BH BY DJ ER ET IQ KE KM KW MG QA SA SO TR TZ UG YE YT'),
+            ('Asia/Tehran', null,
+            'IR'),
+            ('Etc/GMT-4', null,
+            'AE AM AZ GE MU OM RE SC'),
+            ('Asia/Kabul', null,
+            'AF'),
+            ('Etc/GMT-5', null,
+            'MV PK TJ TM UZ'),
+            ('Etc/GMT-5', 'Etc/GMT-6',
+            'KZ'),
+            ('Asia/Kolkata', null,
+            'IN LK'),
+            ('Asia/Kathmandu', null,
+            'NP'),
+            ('Etc/GMT-6', null,
+            'BD BT IO KG'),
+            ('Asia/Yangon', null,
+            'CC MM'),
+            ('Etc/GMT-7', null,
+            'CX KH LA TH VN'),
+            ('Etc/GMT-7', 'Etc/GMT-8',
+            'MN'),
+            ('Etc/GMT-7', 'Etc/GMT-9',
+            'ID'),
+            ('Etc/GMT-8', null,
+            'BN CN HK MO MY PH SG TW'),
+            ('Etc/GMT-9', null,
+            'JP KP KR PW TL'),
+            ('Etc/GMT-2', 'Etc/GMT-12',
+            'RU'),
+            ('Australia/Perth', null,
+            'AU-WA'),
+            ('Australia/Darwin', null,
+            'AU-NT'),
+            ('Australia/Adelaide', null,
+            'AU-SA'),
+            ('Australia/Brisbane', null,
+            'AU-QLD'),
+            ('Australia/Sydney', null,
+            'AU-ACT AU-NSW AU-TAS AU-VIC'),
+            ('Australia/Perth', 'Australia/Sydney',
+            'AU'),
+            ('Etc/GMT-10', null,
+            'US-GU US-MP GU MP'),
+            ('Etc/GMT-10', 'Etc/GMT-11',
+            'FM PG'),
+            ('Etc/GMT-11', null,
+            'NC SB VU'),
+            ('Etc/GMT-11', 'Etc/GMT-12',
+            'NF'),
+            ('Pacific/Auckland', null,
+            'NZ'),
+            ('Etc/GMT-12', null,
+            'FJ MH NR TV WF'),
+            ('Etc/GMT-13', null,
+            'TK TO WS'),
+            ('Etc/GMT-12', 'Etc/GMT-14',
+            'KI'),
+            ('Etc/GMT+11', null,
+            'US-AS AS NU'),
+            ('Etc/GMT+10', null,
+            'CK'),
+            ('Etc/GMT+10', 'Etc/GMT+9',
+            'PF')
+        ) as z (west, east, places)
+        cross join lateral regexp_split_to_table(z.places, '\s+')
+            as p (place)));
+end
+$do$;
 
 -- Of an unknown country: from the last place of the world to its first.
-create function waybill.zones_of(
-    p_country text, p_state text, out west text, out east text)
+create function waybill.zones_of(p_country text, p_state text)
+returns jsonb
 language sql
-stable
+immutable
 parallel safe
 as $$
-    select coalesce(f.west, 'Etc/GMT+12'), coalesce(f.east, 'Etc/GMT-14')
-    from (values (1)) as one
-    left join lateral (
-        select z.west, z.east
-        from waybill.time_zones z
-        where z.country = upper(p_country)
-            and z.state in ('', upper(p_state))
-        order by z.state desc
-        limit 1) f on true
+    select coalesce(
+        waybill.time_zones() -> (upper(p_country) || '-' || upper(p_state)),
+        waybill.time_zones() -> upper(p_country),
+        '["Etc/GMT+12", "Etc/GMT-14"]')
 $$;
 
 -- How many days after the promised one it arrived, in a zone.  p_is_day: what was
@@ -220,7 +217,7 @@ create function waybill.days_after(p_delivered_at timestamptz,
     p_promised_at timestamptz, p_is_day boolean, p_zone text)
 returns integer
 language sql
-stable
+immutable
 parallel safe
 as $$
     select (p_delivered_at at time zone p_zone)::date - (p_promised_at
@@ -247,7 +244,7 @@ declare
     v_last timestamptz := case when p_is_day then date_trunc('day',
         p_promised_at, 'UTC') + interval '36 hours'
         else p_promised_at + interval '26 hours' end;
-    v record;
+    v_zones jsonb;
     v_is_on_time boolean;
 begin
     if p_delivered_at < v_first then
@@ -257,12 +254,11 @@ begin
     elsif p_delivered_at is null or p_promised_at is null then
         return null;
     end if;
-    select z.west, z.east into v
-    from waybill.zones_of(p_country, p_state) z;
+    v_zones := waybill.zones_of(p_country, p_state);
     v_is_on_time := waybill.days_after(p_delivered_at, p_promised_at, p_is_day,
-        v.west) <= 0;
+        v_zones ->> 0) <= 0;
     return case when v_is_on_time = (waybill.days_after(p_delivered_at,
-        p_promised_at, p_is_day, v.east) <= 0) then v_is_on_time end;
+        p_promised_at, p_is_day, v_zones ->> 1) <= 0) then v_is_on_time end;
 end
 $$;
 
@@ -514,14 +510,15 @@ create view waybill.shipment_metrics as
             extract(epoch from s.delivered_at - s.purchased_at) / 86400, 3)
             end as days) d
     cross join lateral (
-        select case when waybill.days_after(s.delivered_at, s.promised_at,
-                s.delivery_date is not null, z.west)
-            = waybill.days_after(s.delivered_at, s.promised_at,
-                s.delivery_date is not null, z.east)
-            then waybill.days_after(s.delivered_at, s.promised_at,
-                s.delivery_date is not null, z.east) end as days
-        from waybill.zones_of(s.to_address ->> 'country',
-            s.to_address ->> 'state') z) l
+        select case when a.west = a.east then a.west end as days
+        from (
+            select waybill.days_after(s.delivered_at, s.promised_at,
+                    s.delivery_date is not null, z.zones ->> 0) as west,
+                waybill.days_after(s.delivered_at, s.promised_at,
+                    s.delivery_date is not null, z.zones ->> 1) as east
+            from (
+                select waybill.zones_of(s.to_address ->> 'country',
+                    s.to_address ->> 'state') as zones) z) a) l
     cross join lateral (
         select sum(e.amount) filter (where e.type = 'InsuranceFee')
                 as insurance_cost,
@@ -575,14 +572,15 @@ comment on column waybill.shipment_metrics.was_on_time is
 delivery_delay_days';
 
 revoke all on function
+    waybill.time_zones(),
     waybill.zones_of(text, text),
     waybill.days_after(timestamptz, timestamptz, boolean, text),
     waybill.is_on_time(timestamptz, timestamptz, boolean, text, text)
 from public;
 grant execute on function
+    waybill.time_zones(),
     waybill.zones_of(text, text),
     waybill.days_after(timestamptz, timestamptz, boolean, text),
     waybill.is_on_time(timestamptz, timestamptz, boolean, text, text)
 to waybill_reader;
-grant select on waybill.time_zones to waybill_reader;
 grant select on waybill.shipment_metrics to waybill_reader;
