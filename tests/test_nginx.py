@@ -23,7 +23,7 @@ from test_refusals import lines_of_none, malformed
 LOCATIONS = {"/v2/": ("upstream", "58s", "10m"),
              "/beta/": ("upstream", "58s", "10m"),
              "/rates": ("upstream", "58s", None),
-             "/bulk-shipments": ("upstream", "58s", "4m"),
+             "/bulk-shipments": ("upstream", "58s", "16m"),
              "/shipments": ("upstream", "58s", None),
              "/shipments/": ("upstream", "58s", None),
              "/tracking/": ("upstream", "58s", None),
