@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+enum { ANSWER_LARGE_BYTES = 256 * 1024 };
+
 static void
 begin(struct ask *ask, struct request *rq, const char *method, const char *path)
 {
@@ -130,6 +132,9 @@ ask_refuse(struct ask *ask)
 void
 ask_end(struct ask *ask)
 {
+	/* Its values take some times as much as its text. */
+	ask->call.rq->is_large |= ask->call.answer != NULL &&
+	    ask->call.answer->body.len > ANSWER_LARGE_BYTES;
 	json_free(ask->document);
 	ask->document = NULL;
 	if (ask->outcome != ASK_KEPT_BACK)

@@ -23,6 +23,7 @@
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@
 enum {
 	ARENA_MAX_BYTES = 4 * 1024 * 1024,
 	BODY_MAX_BYTES = 64 * 1024 * 1024, /* handlers ask for much less */
-	BODY_KEEP_BYTES = 64 * 1024,
+	BODY_KEEP_BYTES = 64 * 1024,       /* a larger one is large */
 	ID_MAX_BYTES = 64,
 	ID_RANDOM_BYTES = 16,
 	ACCEPT_PAUSE_MS = 50, /* while the system is short of something */
@@ -548,10 +549,16 @@ forget(struct request *rq)
 		.body = rq->body,
 	};
 
+	bool is_large = rq->is_large || rq->body.len > BODY_KEEP_BYTES;
+
 	*rq = empty;
 	rq->live->params = NULL;
 	buf_reset(&rq->body, BODY_KEEP_BYTES);
 	arena_reset(rq->arena);
+	/* malloc keeps what one large document took, and a worker that got one
+	 * would be as large for the rest of its life. */
+	if (is_large)
+		(void)malloc_trim(0); /* says whether there was any */
 }
 
 void

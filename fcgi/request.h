@@ -74,6 +74,7 @@ struct request {
 	bool is_broken;         /* the answer ended before its end */
 	bool is_database_late;  /* a record went to the spool: so do others */
 	bool is_breaker_open;   /* the last breaker_call() was not made */
+	bool is_large;          /* it took memory that is not kept for others */
 	const char *error_code; /* of a refusal, for the access line */
 };
 

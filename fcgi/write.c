@@ -13,7 +13,6 @@
 #include "fcgi/row.h"
 #include "fcgi/uuid.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +20,7 @@
 
 enum {
 	BODY_MAX = 10 * 1024 * 1024,
-	BODY_LARGE = 64 * 1024, /* see give_back() */
-	BODY_HUGE = 1024 * 1024,
+	BODY_HUGE = 1024 * 1024, /* see give_back() */
 	ITEMS_MAX = 1000, /* waybill.item_id() counts to 4095, in fours */
 	/* A single write takes milliseconds, an item of many 0.3 ms. */
 	ANSWER_MS = 3000,
@@ -124,17 +122,13 @@ read_body(struct request *rq)
 	return body;
 }
 
-/* malloc and libpq keep what one large body took, and a worker that got one is
- * as large for the rest of its life: memory is given back, and the connection,
- * which costs more, behind a huge one. */
+/* libpq keeps what one huge body took, as long as the connection lives. */
 static void
 give_back(struct writing *writing)
 {
 	json_free(writing->body);
 	if (writing->rq->body.len >= BODY_HUGE)
 		db_close(writing->rq->service->primary);
-	if (writing->rq->body.len >= BODY_LARGE)
-		(void)malloc_trim(0); /* says whether there was any */
 }
 
 /* --- what is wrong with it ------------------------------------------------- */

@@ -444,6 +444,26 @@ def test_a_large_answer_leaves_no_worker_large(odd_stack):
                     5, "workers of 8 MB")
 
 
+def test_a_large_document_leaves_no_worker_large(odd_stack):
+    """Its values take many times as much as its bytes while they are looked at."""
+    if "asan" in odd_stack.build:
+        pytest.skip("sanitizers take memory of their own")
+    shipment = documents.shipment()
+    body = compact(shipment | {"options": [[] for _ in range(120_000)]})
+    head = (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body))
+    with listening(lambda plain: answer_with(plain, head + body)) as server:
+        with changed_settings(odd_stack, ["upstream"], {
+                "EASYPOST_API_BASE": f"http://127.0.0.1:{server.port}"}):
+            client = Client(odd_stack, odd_stack.key)
+            for _ in range(3):
+                got = client.get(f"/shipments/{shipment['id']}")
+                assert got.status_code == 200, got.text
+                wait_until(lambda: max(
+                    map(memory_kb, workers(odd_stack, "upstream"))) <= 8192,
+                    5, "workers of 8 MB")
+
+
 def test_nobody_listens_there(odd_stack):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
