@@ -54,9 +54,13 @@ config_run(const struct conf *conf, int count, char **words)
 
 	buf_init(&text, TEXT_MAX_BYTES);
 	conf_print(conf, &text);
-	if (!text.failed && text.len > 0 && count > 1) {
+	if (text.failed || text.len == 0) {
+		(void)fprintf(stderr,
+		    "waybill: the configuration was not shown: out of "
+		    "memory\n");
+	} else if (count > 1) {
 		status = print_some(text.data, count - 1, words + 1);
-	} else if (!text.failed && text.len > 0) {
+	} else {
 		(void)fputs(text.data, stdout); /* main looks at the end */
 		status = CTL_OK;
 	}

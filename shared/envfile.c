@@ -99,7 +99,9 @@ read_name(struct reader *r)
 	while (r->at < r->end && strchr(allowed, *r->at) != NULL)
 		(void)buf_add_byte(&r->name, *r->at++);
 	skip_blanks(r);
-	if (r->name.len == 0 || r->at == r->end || *r->at != '=')
+	/* A name for which there was no memory is told by read_line(). */
+	if ((r->name.len == 0 && !r->name.failed) || r->at == r->end ||
+	    *r->at != '=')
 		return refuse(r, "a line must be KEY=VALUE or a comment");
 	r->at++;
 	return true;
