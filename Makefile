@@ -15,6 +15,7 @@ WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
 HARDENING = -fstack-protector-strong -fstack-clash-protection \
 	-ftrivial-auto-var-init=zero -fcf-protection -D_FORTIFY_SOURCE=3
 SANITIZE =
+WRAP =
 PQ_INCLUDE := $(shell pg_config --includedir 2>/dev/null)
 CPPFLAGS = -I. -isystem $(PQ_INCLUDE) \
 	-D_GNU_SOURCE -DWAYBILL_VERSION='"$(VERSION)"'
@@ -147,7 +148,11 @@ $(BUILD)/unit/parts.a: $(SHARED) $(FCGI) $(BUILD)/ctl/machine.o $(BUILD)/ctl/loa
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 	@echo link $@
-	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson -lxxhash
+	@$(CC) $(LDFLAGS) $(WRAP) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson -lxxhash
+
+# Calls that the test lets fail.
+$(BUILD)/unit/test_file: WRAP = \
+	-Wl,--wrap=write,--wrap=read,--wrap=fsync,--wrap=close,--wrap=rename
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
