@@ -7,6 +7,7 @@ client where MODULES names a directory into which npm has put it.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -424,17 +425,77 @@ def test_an_upgrade_loses_no_request(box, package):
     assert box.failed_units() == []
 
 
-def newer_package(package, folder):
-    """The same, as another version."""
-    tree = os.path.join(folder, "newer")
+def newer_package(package, folder, suffix="+1", migration=None):
+    """The same, as another version, perhaps with a migration more."""
+    tree = os.path.join(folder, "newer" + suffix)
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
     control = pathlib.Path(tree, "DEBIAN", "control")
-    control.write_text(re.sub(r"^Version: .*$", r"\g<0>+1",
+    control.write_text(re.sub(r"^Version: .*$", r"\g<0>" + suffix,
                               control.read_text(), flags=re.M))
-    target = os.path.join(folder, "newer.deb")
+    for path, text in (migration or {}).items():
+        path = f"usr/share/waybill/sql/migrations/{path}"
+        pathlib.Path(tree, path).write_text(text)
+        digest = hashlib.md5(text.encode()).hexdigest()
+        with open(os.path.join(tree, "DEBIAN", "md5sums"), "a",
+                  encoding="utf-8") as sums:
+            sums.write(f"{digest}  {path}\n")
+    target = os.path.join(folder, f"newer{suffix}.deb")
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", tree, target],
                    check=True, capture_output=True)
     return target
+
+
+def test_a_version_with_other_sql_and_the_way_back(box, package):
+    """As docs/upgrade.md says it, while events and labels come."""
+    number = int(box.psql("select max(version) from waybill.migrations")) + 1
+    name = f"{number:04}_newer"
+    box.machine.copy(newer_package(package, box.folder, "+2", {
+        f"{name}.up.sql": "create table waybill.newer (id integer);\n",
+        f"{name}.down.sql": "drop table waybill.newer;\n"}),
+        "/var/tmp/newer.deb")
+    kept = [Kept(box)]
+    said = box.machine.run("apt-get", "install", "-y", "/var/tmp/newer.deb")
+    assert "this version has other SQL" in said
+    assert box.client().get("/readyz").status_code == 200, \
+        "what runs is the version before, and the database is too"
+    kept.append(Kept(box))
+    box.as_owner("migrate", "up")
+    box.machine.run("systemctl", "reload", *SERVICES[:3])
+    box.machine.run("systemctl", "restart", "waybill-jobs")
+    box.machine.run("waybill", "check", "--url", box.url, "--ca", CERTIFICATE)
+
+    box.as_owner("migrate", "down")
+    kept.append(Kept(box))
+    box.machine.copy(package, OURS[0])
+    box.machine.run("apt-get", "install", "-y", "--allow-downgrades", OURS[0])
+    kept.append(Kept(box))
+    box.as_owner("migrate", "up")
+    box.machine.run("systemctl", "restart", *SERVICES)
+    wait_until(lambda: "The spool is empty" in box.machine.run(
+        "waybill", "spool", check=False), 60, "the spool to be empty")
+    for one in kept:
+        assert one.is_there()
+    box.machine.run("waybill", "check", "--url", box.url, "--ca", CERTIFICATE)
+
+
+class Kept:
+    """An event and a shipment that were answered."""
+
+    def __init__(self, box):
+        self.box = box
+        event = documents.event("tracker.updated", documents.tracker())
+        assert deliver(box.client(), event, secret=SECRET).status_code == 200
+        self.event = event["id"]
+        # EasyPost's own key needs no database to be known.
+        made = Client(box, TEST_KEY).post("/v2/shipments", document=SHIPMENT)
+        assert made.status_code == 201, made.text
+        self.shipment = made.json()["id"]
+
+    def is_there(self):
+        return self.box.psql(
+            "select (select count(*) from waybill.webhook_events where "
+            f"easypost_id = '{self.event}') + (select count(*) from "
+            f"waybill.shipments where easypost_id = '{self.shipment}')") == "2"
 
 
 def test_no_secret_is_told_anywhere(box):
