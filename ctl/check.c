@@ -48,6 +48,7 @@ static const struct {
 	{ "clock",              check_clock,          0,                PULSE },
 	{ "jobs",               check_jobs,           0,                PULSE },
 	{ "queue",              check_queue,          0,                PULSE },
+	{ "bulk calls",         check_bulk,           0,                PULSE },
 	{ "refresh",            check_refresh,        0,                PULSE },
 	{ "drift",              check_drift,          0,                PULSE },
 	{ "reconcile",          check_reconcile,      0,                PULSE },

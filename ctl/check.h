@@ -91,6 +91,7 @@ bool check_pulse(struct check *); /* asks once; true when it is known */
 check_function check_clock;
 check_function check_jobs;
 check_function check_queue;
+check_function check_bulk;
 check_function check_refresh;
 check_function check_drift;
 check_function check_reconcile;

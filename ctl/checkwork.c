@@ -165,6 +165,26 @@ check_queue(struct check *check, int subject, struct verdict *verdict)
 	}
 }
 
+void
+check_bulk(struct check *check, int subject, struct verdict *verdict)
+{
+	long long items = pulse(check, "bulk_items");
+	long long overdue_s = pulse(check, "bulk_overdue_s");
+
+	(void)subject;
+	if (overdue_s > OVERDUE_LATE_S) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "items to be sent: %lld, and nobody has gone on for %s",
+		    items, facts_age(overdue_s));
+		verdict_cure(verdict,
+		    "journalctl -u waybill-upstream -n 20; systemctl restart "
+		    "waybill-upstream");
+	} else {
+		verdict_set(
+		    verdict, VERDICT_OK, "items to be sent: %lld", items);
+	}
+}
+
 /* What a timer has to have done lately. */
 static void
 judge_timer(long long age_s, long long late_s, const char *name,

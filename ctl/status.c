@@ -315,6 +315,11 @@ print_work(const struct status *status)
 	    text(status, "work", "queued"), text(status, "work", "failed"));
 	print_age(
 	    "; waybill jobs last seen ", number(status, "work", "heartbeat_s"));
+	(void)printf("\nbulk calls  items to be sent %s",
+	    text(status, "work", "bulk_items"));
+	if (number(status, "work", "bulk_overdue_s") > 60)
+		(void)printf("; nobody has gone on for %s",
+		    facts_age(number(status, "work", "bulk_overdue_s")));
 	print_age("\nrefresh     ", number(status, "work", "refreshed_s"));
 	(void)printf("; sums found wrong in the last day: %lld; changes to be "
 		     "merged: %s",

@@ -367,6 +367,10 @@ static const struct {
 	const char *label; /* NULL: it has none */
 	const char *help;
 } database_gauges[] = {
+	{ "bulk_items_open", NULL,
+	    "Shipments of large bulk calls that are still to be sent." },
+	{ "bulk_overdue_seconds", NULL,
+	    "How long nobody has gone on with a bulk call that is due." },
 	{ "database_connections", NULL,
 	    "Connections to the server, of whomever." },
 	{ "database_connections_limit", NULL,

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from fixtures import simulator
-from helpers import (Client, Database, assert_error, unique, wait_until,
-                     workers)
+from helpers import (Client, Database, assert_error, unique, wait_recorded,
+                     wait_until, workers)
 from test_simple import a_draft, calm, data_of, keyed  # noqa: F401
 
 
@@ -59,6 +59,7 @@ def test_each_has_its_result_in_the_order_of_the_request(client, sim, db):
         == [one["reference"] for one in shipments]
     assert (data["total"], data["successful"], data["failed"]) == (40, 40, 0)
     assert sent(sim, shipments) == [1] * 40
+    wait_recorded(client.stack)
     ids = [one["shipment_id"] for one in data["results"]]
     assert db.one("select count(*) from shipments"
                   " where easypost_id = any(%s)", ids) == 40

@@ -148,6 +148,7 @@ def test_the_families(stack, client):
         upstream_requests_total upstream_request_duration_seconds
         upstream_down
         webhook_events_total database_up jobs jobs_oldest_seconds
+        bulk_items_open bulk_overdue_seconds
         ledger_checked_timestamp_seconds ledger_incomplete
         webhook_failed spool_records spool_bytes spool_oldest_seconds
         spool_bad_records spool_limit_records spool_limit_bytes

@@ -4,7 +4,8 @@ create function admin.pulse()
 returns table (heartbeat_s bigint, refreshed_s bigint, drift bigint,
     drift_day bigint, reconciled_s bigint, incomplete bigint,
     incomplete_days integer, unsent bigint, queued bigint, overdue_s bigint, failed bigint,
-    failed_events bigint, unmerged bigint, epoch numeric)
+    failed_events bigint, unmerged bigint, bulk_items bigint,
+    bulk_overdue_s bigint, epoch numeric)
 language sql
 stable
 security definer
@@ -20,6 +21,7 @@ begin atomic
             where e.state = 'failed'), (
             select count(*)
             from waybill.shipment_deltas),
+        k.items, k.overdue_s,
         extract(epoch from clock_timestamp())
     from (
         select waybill.seconds_since(max(h.started_at)) as refreshed_s,
@@ -35,6 +37,7 @@ begin atomic
             where h.result = 'refreshed'
                 and h.started_at > now() - interval '30 days') h) r
     cross join waybill.ledger_gaps() l
+    cross join waybill.bulk_backlog() k
     cross join (
         select count(*) filter (where j.state = 'queued') as queued,
             waybill.seconds_since(min(j.run_at) filter (

@@ -1,4 +1,4 @@
--- What the server knows of itself and of the work of `waybill jobs`, for /metrics:
+-- What the server knows of itself and of the work in the background, for /metrics:
 -- samples without a label.  The lag of replicas only where there are any.
 create or replace function waybill.server_samples()
 returns table (metric text, value numeric)
@@ -25,6 +25,13 @@ as $$
     union all
     select 'figures_unmerged', count(d.xid)
     from waybill.shipment_deltas d
+    union all
+    select k.metric, k.value
+    from waybill.bulk_backlog() b
+    cross join lateral (
+        values ('bulk_items_open', b.items::numeric),
+            ('bulk_overdue_seconds', coalesce(b.overdue_s, 0)))
+        as k (metric, value)
     union all
     select 'replicas', r.count
     from replicas r
