@@ -348,7 +348,7 @@ look_at_page(struct round *round, bool is_buying, const char **last)
 		ask.call.is_kept = true;
 		*last = "";
 		if (json_is_true(json_member(ask.document, "has_more")) &&
-		    body_is_id(id, "shp_"))
+		    id != NULL && body_is_id(id, "shp_"))
 			*last = arena_copy(rq->arena, id, strlen(id));
 	}
 	ask_end(&ask);
