@@ -182,6 +182,27 @@ def test_plain_http_is_told_so(stack, log, path):
     log(answer)
 
 
+@pytest.mark.parametrize("path", ROOTS)
+def test_without_tls_it_is_said_in_json_too(stack, log, path):
+    """On port 80: what is no request, and what would be one."""
+    good = 400, "TLS.REQUIRED", lines(f"GET {path} HTTP/1.1")
+    for status, code, data in [*malformed(path), *lines_of_none(), good]:
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(10)
+            wire.connect(stack.nginx.plain)
+            wire.sendall(data)
+            answer = read_answer(wire)
+        # A body is not looked at that nobody will read.  XXX "the page of the
+        # error page": what nginx cannot throw away, it refuses in HTML, when it
+        # is about to refuse already.
+        if data.endswith(b"zz\r\n"):
+            assert answer.status_code == 400
+        else:
+            assert_error(answer, (status, 400),
+                         (code, "REQUEST.MALFORMED", "TLS.REQUIRED"))
+        log(answer)
+
+
 # --- by nginx or a worker: the same over both -------------------------------------------
 
 
