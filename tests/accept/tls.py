@@ -35,6 +35,7 @@ ALLOWED = {
                     "later versions do not mind",
     "FS_KEMs": "hybrids with ML-KEM need OpenSSL 3.5, Debian 12 has 3.0",
     "engine_problem": "the scanner's own OpenSSL has no GOST",
+    "NPN": "with TLS 1.3 only there is none, which a later version warns of",
     "QUIC": "the same cannot try HTTP/3, which nobody offers",
     "sessionresumption_ticket": "a later version takes it for a connection that "
                                 "failed that there are none",
