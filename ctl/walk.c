@@ -60,18 +60,6 @@ walk_end(struct walk *walk)
 	reply_free(&walk->answer);
 }
 
-static void
-wait_until_ms(int64_t moment_ms)
-{
-	int64_t left_ms = clock_left_ms(moment_ms);
-	const struct timespec rest = { .tv_sec = left_ms / 1000,
-		.tv_nsec = left_ms % 1000 * 1000000 };
-
-	/* A signal ends the command, or is none of ours. */
-	if (left_ms > 0)
-		(void)nanosleep(&rest, NULL);
-}
-
 /* Whether it may be otherwise the next time. */
 static bool
 may_pass(enum easypost_result result, const struct reply *answer)
@@ -134,7 +122,7 @@ fetch(struct walk *walk, const char *target, struct reply *answer, int gap_ms)
 			.header_count = 2,
 			.deadline_ms = clock_ms() + CALL_MS };
 
-		wait_until_ms(walk->next_ms);
+		clock_wait_until(walk->next_ms);
 		walk->next_ms = clock_ms() + gap_ms;
 		result = easypost_send(walk->easypost, &request, answer);
 		if (!may_pass(result, answer))

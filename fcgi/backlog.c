@@ -30,6 +30,11 @@ enum {
 	SETTLE_MS = 10000,
 	ITEM_MAX = 16 * 1024 * 1024,
 	PAGES_MAX = 100,
+	/* Five lists a second (EasyPost's guide to rate limiting), which others
+	 * ask for as well. */
+	LIST_GAP_MS = 250,
+	LIST_ATTEMPTS = 5,
+	LIST_REST_MS = 1000,
 	TOO_MANY = 429, /* RFC 6585 */
 	/* Without EasyPost's own word how long nothing is to be sent. */
 	PAUSE_S = 10,
@@ -60,7 +65,8 @@ struct round {
 	struct piece pieces[EASYPOST_LANES];
 	size_t count;
 	size_t counts[ITEM_STATES];
-	int pause_s; /* 0: go on */
+	int pause_s;     /* 0: go on */
+	int64_t list_ms; /* when EasyPost may be asked for the next list */
 };
 
 /* --- taking ------------------------------------------------------------------ */
@@ -318,6 +324,32 @@ record_page(struct round *round, const struct ask *ask)
 	    sizeof(values) / sizeof(values[0]));
 }
 
+/* Asks for a page, at a pace, and again when that was one list too many. */
+static bool
+ask_page(struct round *round, struct ask *ask, const char *query)
+{
+	struct request *rq = round->rq;
+
+	for (int attempt = 1;; attempt++) {
+		clock_wait_until(round->list_ms);
+		rq->started_us = clock_us(); /* each has all the time */
+		request_progress(rq);
+		ask_read(ask, rq, item_path);
+		ask->id_prefix = NULL;
+		ask->call.query = query;
+		if (ask_send(ask)) {
+			round->list_ms = clock_ms() + LIST_GAP_MS;
+			return true;
+		}
+		if (ask->outcome != ASK_REFUSED ||
+		    ask->call.answer->status != TOO_MANY ||
+		    attempt == LIST_ATTEMPTS)
+			return false;
+		ask_end(ask);
+		round->list_ms = clock_ms() + LIST_REST_MS;
+	}
+}
+
 /* One page of what EasyPost made meanwhile, recorded.  `last` is the id that it ends
  * with, "" when it is the end.  False when that is not to be had now. */
 static bool
@@ -329,16 +361,12 @@ look_at_page(struct round *round, bool is_buying, const char **last)
 	const char *id;
 	bool is_seen = false;
 
-	rq->started_us = clock_us(); /* each page has all the time */
-	request_progress(rq);
-	ask_read(&ask, rq, item_path);
-	ask.id_prefix = NULL;
-	ask.call.query = arena_printf(rq->arena,
-	    "page_size=" PAGE_SIZE
-	    "&purchased=%s&start_datetime=%s&end_datetime=%s%s%s",
-	    is_buying ? "true" : "false", round->since, round->until,
-	    **last == '\0' ? "" : "&before_id=", *last);
-	if (ask_send(&ask)) {
+	if (ask_page(round, &ask,
+		arena_printf(rq->arena,
+		    "page_size=" PAGE_SIZE
+		    "&purchased=%s&start_datetime=%s&end_datetime=%s%s%s",
+		    is_buying ? "true" : "false", round->since, round->until,
+		    **last == '\0' ? "" : "&before_id=", *last))) {
 		list = json_member(ask.document, "shipments");
 		id = json_count(list) == 0
 		    ? NULL
@@ -350,6 +378,14 @@ look_at_page(struct round *round, bool is_buying, const char **last)
 		if (json_is_true(json_member(ask.document, "has_more")) &&
 		    id != NULL && body_is_id(id, "shp_"))
 			*last = arena_copy(rq->arena, id, strlen(id));
+	} else if (ask.outcome != ASK_KEPT_BACK) {
+		log_event(LOG_WARNING, "backlog.list",
+		    LOG_TEXT("request_id", rq->id),
+		    LOG_TEXT("operation", round->batch_id),
+		    LOG_NUMBER("status",
+			ask.result == EASYPOST_ANSWERED
+			    ? ask.call.answer->status
+			    : 0));
 	}
 	ask_end(&ask);
 	return is_seen;

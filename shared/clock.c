@@ -39,3 +39,14 @@ clock_left_ms(int64_t deadline_ms)
 		return INT_MAX;
 	return (int)(deadline_ms - now_ms);
 }
+
+void
+clock_wait_until(int64_t moment_ms)
+{
+	int left_ms = clock_left_ms(moment_ms);
+	const struct timespec rest = { .tv_sec = left_ms / 1000,
+		.tv_nsec = left_ms % 1000 * 1000000L };
+
+	if (left_ms > 0)
+		(void)nanosleep(&rest, NULL);
+}

@@ -19,4 +19,7 @@ int64_t clock_us(void);
  * for poll(2). */
 int clock_left_ms(int64_t deadline_ms);
 
+/* Rests until then; a signal ends it. */
+void clock_wait_until(int64_t moment_ms);
+
 #endif

@@ -465,6 +465,9 @@ class Footprint:
             group by 1 order by 1""")}
 
         self.patterns = None
+        # What is older is others': it need not be made a text to be looked at.
+        since = db("select pg_current_xact_id()::text::bigint")[0][0]
+        self.ours = f"case when t.xmin::text::bigint >= {since} then t::text end"
 
     def _find(self):
         """The words by which a row belongs to us: ids, then keys of rows."""
@@ -475,7 +478,7 @@ class Footprint:
                 if has_id:
                     words |= {row[0] for row in self.db(
                         f"select t.id::text from {table} t "
-                        "where t::text like any (%s)", patterns)}
+                        f"where {self.ours} like any (%s)", patterns)}
         return [f"%{word}%" for word in sorted(words)]
 
     def rows(self):
@@ -490,7 +493,7 @@ class Footprint:
                 parts.append(
                     f"select '{table}', to_jsonb(t) - "
                     f"'{{{','.join(hidden)}}}'::text[] from {table} t "
-                    "where t::text like any (%(words)s)")
+                    f"where {self.ours} like any (%(words)s)")
         found = {}
         for table, row in self.db(" union all ".join(parts),
                                   {"words": self.patterns}):
@@ -501,7 +504,7 @@ class Footprint:
     def forget(self):
         """Deletes the rows, so that the same story can be told again."""
         orders = "".join(
-            f"delete from {table} t where t::text like any (%(words)s);"
+            f"delete from {table} t where {self.ours} like any (%(words)s);"
             for table in self.tables)
         self.db("begin; set local session_replication_role = replica;"
                 f"{orders} commit", {"words": self.patterns or self._find()})

@@ -104,15 +104,17 @@ def items_of(client, place):
 
 
 def make_old(look, place):
-    """As if the minute were over that calls in doubt may take."""
-    batch = place.rpartition("/")[2]
-    look("select from batch_operations where batch_id = %s for update;"
-         "update bulk_items set sent_at = sent_at - interval '61 seconds'"
-         " where batch_id = %s and state = 'in_doubt' and looked_at is null"
-         " and sent_at > now() - interval '60 seconds';"
+    """As if the minute were over that calls in doubt may take; a pause stays."""
+    look("select from batch_operations where batch_id = %(batch)s for update;"
+         "with old as (update bulk_items"
+         " set sent_at = sent_at - interval '61 seconds'"
+         " where batch_id = %(batch)s and state = 'in_doubt'"
+         " and looked_at is null and sent_at > now() - interval '60 seconds'"
+         " returning 1)"
          "update batch_operations set wait_until = now()"
-         " where batch_id = %s and wait_until is not null",
-         batch, batch, batch)
+         " where batch_id = %(batch)s and wait_until is not null"
+         " and exists (select from old)",
+         {"batch": place.rpartition("/")[2]})
 
 
 def words(items):

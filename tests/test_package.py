@@ -184,9 +184,10 @@ def commands():
     """Each line of THE TABLE: name and usage."""
     table = re.search(r"commands\[\] = \{(.*?)\n\};", read("ctl", "main.c"),
                       re.S)[1]
-    found = re.findall(r'\{ "(\w+)", "([^"]*)"', table)
+    found = re.findall(r'\{ "(\w+)",\s*((?:"[^"]*"\s*)+),', table)
     assert len(found) > 10
-    return found
+    return [(name, re.sub(r"(\\n)?\s+", " ", re.sub(r'"\s*"', "", usage)
+                          .strip('" \n'))) for name, usage in found]
 
 
 def test_the_page_has_every_command(commands):

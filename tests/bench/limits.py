@@ -23,8 +23,9 @@ OURS = re.compile(r"^[^\n]* waybill waybill-(?!jobs)\S* ")
 STATEMENT = re.compile(r" LOG:  execute (\S+): (.*)", re.S)
 PARAMETER = re.compile(r"\$(\d+) = (?:'((?:[^']|'')*)'|(NULL))")
 # Asked about a key at most once a second and worker, about a large total once in
-# ten: no part of a path.
-SELDOM = ("api.find_key", "explain (format json)")
+# ten, about bulk calls once a second: no part of a path.
+SELDOM = ("api.find_key", "explain (format json)", "api.take_bulk",
+          "api.rest_bulk")
 
 
 class Statements:

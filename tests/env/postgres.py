@@ -70,11 +70,11 @@ class Postgres:
         if os.path.exists(os.path.join(self.directory, "PG_VERSION")):
             return False
         shutil.rmtree(self.directory, ignore_errors=True)
+        self._own(self.directory)
         model = like and models and os.path.join(models, like)
         if model and os.path.exists(model):
-            run(["cp", "-a", model, self.directory], directory="/")
+            run(["cp", "-a", f"{model}/.", self.directory], directory="/")
             return True
-        self._own(self.directory)
         run([f"{self.programs}/initdb", "-D", self.directory, "-U",
              self.superuser, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
              "--no-sync", "--no-instructions"],
