@@ -155,6 +155,9 @@ def test_each_becomes_a_shipment(client, sim, look, own):
     rows = client.get("/db/bulk-items?format=csv&batch_id="
                       + data["batch_id"]).text.splitlines()
     assert len(rows) == 111
+    path = "/db/bulk-items?limit=3&batch_id=" + data["batch_id"]
+    tag = client.get(path).headers["ETag"]
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
     assert_error(client.post(place + "/cancel"), 409, "CONFLICT",
                  easypost=False)
 
