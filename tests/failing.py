@@ -5,6 +5,7 @@ that the test chooses.  The library is env/failing.c.
     Stack(..., environment=failing.environment)
     failing.arm("fsync", 1, "EIO", pid)   # its next fsync() fails
     failing.disarm()                      # how many did
+    failing.move_clock(86400)             # tomorrow, for all of them
 """
 
 import ctypes
@@ -49,7 +50,9 @@ ERRORS = {
 }
 OWN_ERRORS = {"HALF": 1001, "LOST": 1002}
 
-CONTROL = struct.Struct("iiiii")  # struct control: pid, call, left, error, failed
+# struct control: pid, call, left, error, failed; and then ahead_s
+CONTROL = struct.Struct("iiiii")
+SIZE = CONTROL.size + 4
 
 
 class Failing:
@@ -64,9 +67,9 @@ class Failing:
             + ["-o", self.library, os.path.join(ROOT, "tests/env/failing.c"),
                "-ldl"], check=True)
         with open(self.control, "wb") as file:
-            file.write(bytes(CONTROL.size))
+            file.write(bytes(SIZE))
         with open(self.control, "r+b") as file:
-            self.map = mmap.mmap(file.fileno(), CONTROL.size)
+            self.map = mmap.mmap(file.fileno(), SIZE)
         self.environment = {
             "LD_PRELOAD": self.library, "FAILING_FILE": self.control,
             "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"]
@@ -78,14 +81,19 @@ class Failing:
     def arm(self, call, nth, error, pid=-1):
         """-1: whoever was started with `environment`."""
         number = OWN_ERRORS.get(error) or getattr(errno, error)
-        self.map[:] = CONTROL.pack(0, CALLS.index(call), nth, number, 0)
+        CONTROL.pack_into(self.map, 0, 0, CALLS.index(call), nth, number, 0)
         ctypes.c_int32.from_buffer(self.map).value = pid  # at last
 
     def disarm(self):
         """How many calls failed."""
-        failed = CONTROL.unpack(self.map[:])[4]
-        self.map[:] = bytes(CONTROL.size)
+        failed = CONTROL.unpack_from(self.map)[4]
+        self.map[:CONTROL.size] = bytes(CONTROL.size)
         return failed
+
+    def move_clock(self, seconds):
+        """The wall clock of whoever was started with `environment` is that far
+        ahead from now on."""
+        ctypes.c_int32.from_buffer(self.map, CONTROL.size).value = seconds
 
     def sweep(self, calls, is_whole, pid=lambda: -1):
         """Steps, each of which lets another call fail while one is in it: of each

@@ -5,6 +5,8 @@
  *
  * A call that fails is not made; but for two errors of our own: HALF makes it
  * with half of the bytes, LOST makes it and says EIO, as a network does.
+ *
+ * The wall clock of whoever has it loaded can be moved as well.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -40,6 +42,7 @@ static struct control {
 	_Atomic int32_t left; /* until it fails; then it goes below 0 */
 	_Atomic int32_t error;
 	_Atomic int32_t failed; /* how many did */
+	_Atomic int32_t ahead_s; /* how far the wall clock is wrong */
 } *control;
 
 static __thread bool is_inside; /* of our own first steps */
@@ -297,6 +300,28 @@ __recv_chk(int fd, void *data, size_t n, size_t size, int flags)
 {
 	(void)size;
 	return recv(fd, data, n, flags);
+}
+
+KEEP(clock_gettime);
+int
+clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int result = REAL(clock_gettime)(clock, now);
+
+	if (control != NULL && clock == CLOCK_REALTIME)
+		now->tv_sec += control->ahead_s;
+	return result;
+}
+
+time_t
+time(time_t *kept)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (kept != NULL)
+		*kept = now.tv_sec;
+	return now.tv_sec;
 }
 
 #ifdef WITH_MEMORY /* the sanitizers have their own */
