@@ -102,14 +102,18 @@ def of(stack):
 
 
 def open_files(stack):
-    """Records are for their owner; notes and scoreboards not for everybody."""
     secret = [(stack.conf_file, os.stat(stack.conf_file).st_mode)]
-    lines = []
-    for path, mode in [*files_of(stack), *secret]:
-        is_record = not path.startswith(stack.run_dir + "/")
-        if mode & (0o077 if is_record else 0o007):
-            lines.append(f"{path} has the mode {stat.S_IMODE(mode):o}")
-    return lines
+    return [f"{path} has the mode {stat.S_IMODE(mode):o}"
+            for path, mode in [*files_of(stack), *secret]
+            if is_open(stack, path, mode)]
+
+
+def is_open(stack, path, mode):
+    """Records are for their owner; notes and scoreboards not for everybody, by
+    their own mode or their folder's."""
+    if not path.startswith(stack.run_dir + "/"):
+        return mode & 0o077
+    return mode & 0o007 and os.stat(os.path.dirname(path)).st_mode & 0o001
 
 
 def look(method, target, status, headers, content):

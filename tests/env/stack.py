@@ -188,7 +188,9 @@ class Stack:
                 len(longest) > SOCKET_PATH_MAX
                 or not can_reach(self.directory)):
             path = elsewhere(path, "/tmp")
-        os.makedirs(os.path.join(path, "nginx"), exist_ok=True)
+        notes = os.path.join(path, "nginx")
+        os.makedirs(notes, exist_ok=True)
+        os.chmod(notes, 0o770)  # as tmpfiles.d makes it
         os.chmod(path, 0o711)
         return path
 
