@@ -100,8 +100,20 @@ def test_a_caller_who_wants_it_fresh_gets_it_fresh(client, own):
         assert read(client, path, **{
             "Cache-Control": "max-age=1",
             "Pragma": "no-cache"}).headers["X-Cache"] != "BYPASS"
+        if wish.get("Cache-Control") == "no-store":
+            continue  # RFC 9111, 5.2.1.5: of this one nothing is kept
         # Who asks next is not sent back to the time before.
         assert reference(read(client, path)) == now
+
+
+def test_of_no_store_nothing_is_kept(stack, own):
+    path, _ = own
+    client = Client(stack, stack.service.make_key(unique("other-"), "test",
+                                                  scopes="read"))
+    for _ in range(5):
+        got = read(client, path, **{"Cache-Control": "max-age=5, no-store"})
+        assert got.headers["X-Cache"] == "BYPASS"
+    assert read(client, path).headers["X-Cache"] in ("MISS", "EXPIRED")
 
 
 def test_callers_do_not_see_each_others_answers(stack, client, own):

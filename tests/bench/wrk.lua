@@ -1,6 +1,6 @@
 -- Sends the requests of a file in turn: method, path, signature, body, with tabs
 -- between.  wrk -t1 ... -s wrk.lua URL -- FILE TOKEN FRESH RATE
--- FRESH 1: past nginx's cache.  RATE above 0: so many a second, by a schedule.
+-- FRESH 1: past nginx's cache, and not into it.  RATE above 0: so many a second, by a schedule.
 local ffi = require("ffi")
 ffi.cdef [[
     struct moment { long seconds; long nanoseconds; };
@@ -20,7 +20,7 @@ function init(args)
             line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
         local headers = { ["Authorization"] = "Bearer " .. args[2] }
         if args[3] == "1" then
-            headers["Cache-Control"] = "no-cache"
+            headers["Cache-Control"] = "no-store"
         end
         if method ~= "GET" then
             headers["Content-Type"] = "application/json"
