@@ -472,13 +472,24 @@ void
 request_finish(struct request *rq)
 {
 	struct live *live = rq->live;
+	int fd = live->fcgx.ipcFd;
 
 	if (live->finished_us != 0)
 		return;
-	if (FCGX_FFlush(live->fcgx.out) != 0 ||
-	    FCGX_GetError(live->fcgx.out) != 0)
+	/* In this order the last of the answer and its end are one write. */
+	if (FCGX_FClose(live->fcgx.err) != 0 ||
+	    FCGX_FClose(live->fcgx.out) != 0)
 		rq->is_client_gone = true;
-	FCGX_Finish_r(&live->fcgx);
+	if (request_content_length(rq) == 0 ||
+	    FCGX_HasSeenEOF(live->fcgx.in) == EOF) {
+		FCGX_Free(&live->fcgx, 0);
+		live->fcgx.ipcFd = -1;
+		(void)close(fd); /* what is written stays */
+	} else {
+		/* Who is still sending must not be told off by a reset: this
+		 * waits until nginx has hung up. */
+		FCGX_Finish_r(&live->fcgx);
+	}
 	live->finished_us = clock_us();
 }
 
