@@ -359,8 +359,6 @@ list(const struct conf *conf)
 	struct db *db = session_open(conf, "waybill_jobs", RECORD_MS);
 	int status = CTL_OK;
 
-	if (db == NULL)
-		return CTL_FAILED;
 	if (table_print(db, &call) != DB_OK)
 		status = session_failed(db, "the queue was not read");
 	db_close(db);
@@ -390,8 +388,6 @@ retry(const struct conf *conf, const char *id)
 	bool is_any = false;
 	int status;
 
-	if (db == NULL)
-		return CTL_FAILED;
 	status = db_call(db, &call, print_queued, &is_any) == DB_OK
 	    ? CTL_OK
 	    : session_failed(db, "nothing was queued");

@@ -122,8 +122,6 @@ create(const struct conf *conf, int count, char **words)
 	if (mistake != NULL)
 		return refuse(mistake);
 	db = session_open(conf, "waybill_owner", LIMIT_MS);
-	if (db == NULL)
-		return CTL_FAILED;
 	write_key(key);
 	hmac_sha256(key, KEY_BYTES, digest);
 	memcpy(prefix, key, PREFIX_BYTES);
@@ -156,8 +154,6 @@ list(const struct conf *conf, int count, char **words)
 	if (count != 1)
 		return CTL_USAGE;
 	db = session_open(conf, "waybill_owner", LIMIT_MS);
-	if (db == NULL)
-		return CTL_FAILED;
 	if (table_print(db, &call) != DB_OK)
 		status = session_failed(db, "the keys cannot be read");
 	db_close(db);
@@ -168,12 +164,9 @@ static bool
 tell_revoked(void *context, const struct db_row *row)
 {
 	int *revoked = context;
-	const char *prefix = NULL;
 
-	for (int i = 0; i < db_columns(row); i++)
-		if (strcmp(db_column_name(row, i), "prefix") == 0)
-			prefix = db_column(row, i, NULL);
-	(void)printf("revoked %s\n", prefix == NULL ? "" : prefix);
+	(void)printf("revoked %s\n",
+	    session_text(row, "prefix")); /* main looks at the end */
 	++*revoked;
 	return true;
 }
@@ -188,8 +181,6 @@ revoke(const struct conf *conf, int count, char **words)
 	if (count != 2)
 		return CTL_USAGE;
 	db = session_open(conf, "waybill_owner", LIMIT_MS);
-	if (db == NULL)
-		return CTL_FAILED;
 	const struct db_value value = db_text(words[1]);
 	const struct db_call call = { .function = "admin.revoke_key",
 		.values = &value,

@@ -188,8 +188,6 @@ run(const struct conf *conf, int (*action)(struct db *))
 	}
 	/* As the URL says: before the first time there is no other role. */
 	db = session_open(conf, NULL, 0);
-	if (db == NULL)
-		return CTL_FAILED;
 	result = action(db);
 	db_close(db);
 	return result;

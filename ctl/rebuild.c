@@ -160,8 +160,6 @@ rebuild_run(const struct conf *conf, int count, char **words)
 	if (count != 1)
 		return CTL_USAGE;
 	db = session_open(conf, "waybill_jobs", LIMIT_MS);
-	if (db == NULL)
-		return CTL_FAILED;
 	if (!rebuild(db))
 		status = session_failed(
 		    db, "the rebuild was cut short; begin it again");

@@ -358,8 +358,6 @@ reconcile_run(const struct conf *conf, int count, char **words)
 	if (!walk_modes(conf, modes))
 		return CTL_FAILED;
 	all.db = session_open(conf, "waybill_jobs", LIMIT_MS);
-	if (all.db == NULL)
-		return CTL_FAILED;
 	set_since(&all, days);
 	all.easypost =
 	    easypost_new(conf->easypost_api_base, conf->easypost_ca_file);

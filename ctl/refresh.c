@@ -83,8 +83,6 @@ refresh_run(const struct conf *conf, int count, char **words)
 	if (count == 3)
 		since = db_text(words[2]);
 	db = session_open(conf, "waybill_jobs", LIMIT_MS);
-	if (db == NULL)
-		return CTL_FAILED;
 	call.deadline_ms = clock_ms() + LIMIT_MS;
 	if (db_call(db, &call, tell_view, &status) != DB_OK)
 		status = session_failed(db, "the views were not refreshed");

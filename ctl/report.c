@@ -151,8 +151,6 @@ report_run(const struct conf *conf, int count, char **words)
 	if (!read_words(&report, count, words))
 		return CTL_USAGE;
 	db = session_open(conf, "waybill_jobs", LIMIT_MS);
-	if (db == NULL)
-		return CTL_FAILED;
 	const struct db_value values[] = { db_text(report.days),
 		db_text(report.mode) };
 	const struct db_call call = {

@@ -8,6 +8,7 @@
 #include "shared/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@ session_open(const struct conf *conf, const char *role, int limit_ms)
 
 	if (*options.url == '\0') {
 		(void)fprintf(stderr, "waybill: DATABASE_URL is not set\n");
-		return NULL;
+		exit(CTL_FAILED);
 	}
 	return db_new(&options);
 }

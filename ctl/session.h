@@ -8,8 +8,8 @@
 #include "shared/db.h"
 
 /* A handle for `role` (NULL: as the URL says) whose statements may take
- * `limit_ms` (0: any time).  NULL, and a message, when no database is
- * configured. */
+ * `limit_ms` (0: any time).  Where no database is configured the program ends,
+ * with a message and CTL_FAILED. */
 struct db *session_open(const struct conf *, const char *role, int limit_ms);
 
 /* The text of a row's column; "" for null, and when there is no such column. */
