@@ -50,10 +50,13 @@ make_time(const char *text, char made[WALK_TIME_MAX])
 
 	if (end != NULL && *end == 'T')
 		end = strptime(end, "T%H:%M:%SZ", &parts);
-	/* timegm() makes another day of one that does not exist. */
-	return end != NULL && *end == '\0' && timegm(&parts) != -1 &&
-	    parts.tm_mday == day &&
-	    strftime(made, WALK_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &parts) > 0;
+	if (end == NULL || *end != '\0')
+		return false;
+	/* Makes another day of one that does not exist; -1 is a time, too. */
+	(void)timegm(&parts);
+	(void)strftime(
+	    made, WALK_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &parts); /* fits */
+	return parts.tm_mday == day;
 }
 
 /* db_row_function */
@@ -303,8 +306,6 @@ backfill_run(const struct conf *conf, int count, char **words)
 	if (!walk_modes(conf, modes))
 		return CTL_FAILED;
 	backfill.db = session_open(conf, "waybill_jobs", LIMIT_MS);
-	if (backfill.db == NULL)
-		return CTL_FAILED;
 	backfill.easypost =
 	    easypost_new(conf->easypost_api_base, conf->easypost_ca_file);
 	if (walk_lock(backfill.db) && fill_all(&backfill, modes))
