@@ -135,16 +135,16 @@ coverage-report:
 		tee $(COVERED)/report/coverage.txt
 
 # The parts by themselves.  An archive, so that a test is linked with what it
-# needs and with no other main().
+# needs and with no other main(); two of them have one name (ar q).
 UNIT = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 
 unit: $(UNIT)
 	@for test in $(UNIT); do $$test || exit 1; done
 
-$(BUILD)/unit/parts.a: $(SHARED) $(FCGI) $(BUILD)/ctl/machine.o $(BUILD)/ctl/load.o
+$(BUILD)/unit/parts.a: $(SHARED) $(FCGI) $(filter-out %/main.o,$(CTL))
 	@mkdir -p $(@D)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar qcs $@ $^
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 	@echo link $@
