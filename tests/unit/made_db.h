@@ -35,7 +35,7 @@ void made_failure(
 static const char made_script[] = "(script)";
 
 /* Printed beside the calls that fail. */
-static const char made_message[] = "made to fail";
+static const char *made_message = "made to fail";
 
 static struct made {
 	const char *function;

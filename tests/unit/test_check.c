@@ -1,0 +1,333 @@
+/* waybill check, of the database and of what the background leaves there: each
+ * fault is told, with what mends it. */
+#include "tests/unit/check.h"
+
+/* --- the database ----------------------------------------------------------- */
+
+static void
+a_database_that_cannot_be_reached(void **state)
+{
+	static const char *const reasons[][2] = {
+		{ "connection refused", "systemctl start postgresql" },
+		{ "role \"waybill\" does not exist", "createuser waybill" },
+		{ "database \"w\" does not exist", "createdb waybill" },
+		{ "Peer authentication failed for user", "pg_hba.conf" },
+		{ "no pg_hba.conf entry for host", "a line for this host" },
+		{ "sorry, too many clients already", "max_connections" },
+		{ "remaining connection slots are", "max_connections" },
+		{ "the URL is malformed", "DATABASE_URL=postgresql://USER@" },
+		{ "no answer in time", "the server hangs" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+		made_message = reasons[i][0];
+		made_failure("pg_catalog.current_setting", 0, DB_AWAY, "");
+		check_expect(
+		    "check", "database", "FAIL", reasons[i][0], reasons[i][1]);
+	}
+	check_set("DATABASE_CONNECT_TIMEOUT", "60");
+	made_failure("pg_catalog.current_setting", 2, DB_LATE, "");
+	check_expect(
+	    "check", "rights", "skip", "the database does not answer", "");
+	check_set("DATABASE_URL", "");
+	check_expect("check", "database", "warn", "nothing is recorded",
+	    "DATABASE_URL=postgresql:///waybill");
+	check_expect("check", "disk of PostgreSQL", "skip",
+	    "no database is configured", "");
+}
+
+static void
+a_server_that_will_not_do(void **state)
+{
+	static const char setting[] = "pg_catalog.current_setting";
+
+	(void)state;
+	check_make_well(NULL);
+	check_expect(
+	    "check", "database", "ok", "PostgreSQL 15.4, answers in ", "");
+	made_row(setting, "is", "140009", NULL);
+	check_expect("check", "database", "FAIL", "PostgreSQL 14 is too old",
+	    "pg_upgradecluster(1)");
+	made_row(setting, "is", NULL, NULL);
+	check_expect("check", "database", "FAIL", "PostgreSQL 0 is too old",
+	    "pg_upgradecluster(1)");
+	check_make_well("pg_catalog.pg_is_in_recovery");
+	made_row("pg_catalog.pg_is_in_recovery", "is", "t", NULL);
+	check_expect("check", "database", "FAIL", "it is a standby",
+	    "DATABASE_URL has to name the primary");
+}
+
+static void
+a_login_with_other_rights(void **state)
+{
+	static const char roles[] = "pg_catalog.pg_has_role";
+	static const char names[] = "pg_catalog.to_regrole";
+
+	(void)state;
+	for (int nth = 3; nth <= 4; nth++) {
+		check_make_well(NULL);
+		made_failure("pg_catalog.current_setting", nth, DB_AWAY, "");
+		check_expect(
+		    "check", "rights", "FAIL", "it cannot be reached", "");
+	}
+	for (int nth = 0; nth < 2; nth++) {
+		check_make_well(names);
+		if (nth == 1) {
+			made_row(names, "is", "waybill_worker", NULL);
+			made_at(1);
+		}
+		check_expect("check", "rights", "FAIL",
+		    "the database has never been migrated", "migrate up");
+		check_make_well(roles);
+		if (nth == 1) {
+			made_row(roles, "is", "t", NULL);
+			made_at(1);
+		}
+		check_expect("check", "rights", "FAIL",
+		    "waybill is not in both waybill_worker and waybill_jobs",
+		    "grant waybill_worker, waybill_jobs to \"waybill\"");
+	}
+	check_make_well(roles);
+	made_failure(roles, 0, DB_REFUSED, "42704");
+	check_expect("check", "rights", "FAIL", "is not in both", "");
+	check_make_well(names);
+	made_failure(names, 0, DB_REFUSED, "42704");
+	check_expect("check", "rights", "FAIL", "never been migrated", "");
+	check_make_well(roles);
+	made_row(roles, "is", "t", NULL);
+	check_expect("check", "rights", "FAIL", "waybill owns the schema",
+	    "a login of its own in DATABASE_URL");
+	check_make_well("pg_catalog.pg_backend_pid");
+	made_failure("pg_catalog.pg_backend_pid", 0, DB_AWAY, "");
+	check_expect("check", "schema", "skip",
+	    "the database does not answer as waybill_jobs", "");
+}
+
+/* --- the schema --------------------------------------------------------------- */
+
+static void
+a_schema_that_is_not_ours(void **state)
+{
+	(void)state;
+	check_make_well(NULL);
+	check_expect("check", "schema", "ok", "functions of 0.1, 2026-", "");
+	check_make_well("admin.applied_migrations");
+	check_expect(
+	    "check", "schema", "FAIL", "are not applied", "waybill migrate up");
+	check_make_well("admin.applied_migrations");
+	made_row("admin.applied_migrations", "version", "1", "name", "0001_x",
+	    "sha256", check_files.migrations[0].up.sha256, NULL);
+	check_expect("check", "schema", "FAIL",
+	    "migration 0001_x: edited after it was applied",
+	    "apt install --reinstall");
+	check_make_well("admin.deployment");
+	check_make_deployment("abc");
+	check_expect("check", "schema", "FAIL",
+	    "the functions and views are not those of this program",
+	    "waybill migrate up");
+	check_make_well("admin.deployment");
+	made_row("admin.deployment", "sha256", check_files.sha256, "version",
+	    "1", "server", "15", "running", "15", "program", NULL, "at", NULL,
+	    NULL);
+	check_expect("check", "schema", "FAIL", "are not those", "");
+	check_make_well("admin.deployment");
+	made_row("admin.deployment", "sha256", check_files.sha256, "version",
+	    "1", "server", "15", "running", "16", "program", NULL, "at", NULL,
+	    NULL);
+	check_expect("check", "connections", "skip",
+	    "the schema has to be mended first", "");
+}
+
+static void
+a_schema_that_cannot_be_read(void **state)
+{
+	(void)state;
+	check_make_well(NULL);
+	made_failure("admin.applied_migrations", 0, DB_REFUSED, "3F000");
+	check_expect("check", "schema", "FAIL",
+	    "the functions of this program are not there: made to fail",
+	    "waybill migrate up");
+	check_make_well(NULL);
+	made_failure("admin.deployment", 0, DB_LATE, "");
+	check_expect("check", "schema", "FAIL", "it cannot be reached", "");
+	check_make_well(NULL);
+	made_failure("admin.schema_changes", 0, DB_LATE, "");
+	check_expect("check", "connections", "skip",
+	    "does not answer as waybill_jobs", "");
+	check_make_well("admin.schema_changes");
+	made_row(
+	    "admin.schema_changes", "changes", "3", "first", "view v", NULL);
+	check_expect("check", "schema", "FAIL",
+	    "changed since it was deployed: view v (in all: 3)",
+	    "migrate verify");
+	check_make_well("admin.schema_changes");
+	made_row("admin.schema_changes", "changes", "3", NULL);
+	check_expect("check", "schema", "FAIL", "deployed:  (in all: 3)", "");
+	check_set("WAYBILL_SQL_DIR", "/no/such/place");
+	check_make_well(NULL);
+	check_expect("check", "schema", "FAIL", "/no/such/place/bootstrap.sql",
+	    "WAYBILL_SQL_DIR has to name the installed SQL");
+}
+
+static void
+connections_that_are_too_few(void **state)
+{
+	(void)state;
+	check_make_well(NULL);
+	check_expect("check", "connections", "ok",
+	    "there are 92 = max_connections 100 - 3 reserved - 5 of others",
+	    "");
+	check_make_well(NULL);
+	made_failure("admin.connections", 0, DB_LATE, "");
+	check_expect("check", "connections", "FAIL", "it cannot be", "");
+	check_set("DATABASE_READ_URL", "postgresql:///standby");
+	check_set("WORKERS", "80");
+	check_make_well(NULL);
+	check_expect("check", "connections", "FAIL", " + standby ",
+	    "max_connections = ");
+}
+
+/* --- the background --------------------------------------------------------------- */
+
+static const struct {
+	const char *check;
+	const char *name; /* of what the database tells */
+	const char *value;
+	const char *state;
+	const char *text;
+	const char *cure;
+} pulses[] = {
+	{ "jobs", "heartbeat_s", "10", "ok", "seen 10 s ago", "" },
+	{ "jobs", "heartbeat_s", NULL, "ok", "connected; its first minute",
+	    "" },
+	{ "jobs", "heartbeat_s", "400", "FAIL",
+	    "connected, and has done nothing for 6 min",
+	    "systemctl restart waybill-jobs" },
+	{ "queue", "failed", "2", "FAIL", "failed for good: 2",
+	    "waybill jobs retry all" },
+	{ "queue", "overdue_s", "400", "FAIL", "one is due since 6 min",
+	    "systemctl restart waybill-jobs" },
+	{ "queue", "failed_events", "3", "warn",
+	    "webhooks that could not be applied yet: 3", "/replay applies" },
+	{ "queue", "queued", "7", "ok", "queued: 7", "" },
+	{ "bulk calls", "bulk_items", "7", "ok", "items to be sent: 7", "" },
+	{ "bulk calls", "bulk_overdue_s", "400", "FAIL",
+	    "nobody has gone on for 6 min",
+	    "systemctl restart waybill-upstream" },
+	{ "refresh", "refreshed_s", "60", "ok", "it ran 60 s ago", "" },
+	{ "refresh", "refreshed_s", NULL, "warn", "it has never run",
+	    "waybill-refresh.timer" },
+	{ "refresh", "refreshed_s", "9000", "FAIL", "it last ran 2 h ago",
+	    "journalctl -u waybill-refresh" },
+	{ "drift", "refreshed_s", NULL, "skip", "nothing was compared yet",
+	    "" },
+	{ "drift", "refreshed_s", "0", "ok", "no figure was wrong", "" },
+	{ "drift", "drift", "4", "FAIL",
+	    "the last refresh found wrong, and repaired: 4",
+	    "waybill refresh compares again" },
+	{ "drift", "drift_day", "4", "warn", "wrong in the last day",
+	    "waybill refresh compares again" },
+	{ "reconcile", "reconciled_s", NULL, "skip",
+	    "there is no key of EasyPost's to ask with", "" },
+	{ "reconcile", "reconciled_s", "200000", "FAIL",
+	    "it last ran 2 days ago", "waybill-reconcile.timer" },
+	{ "ledger", "reconciled_s", NULL, "skip", "nothing was reconciled",
+	    "" },
+	{ "ledger", "unsent", "2", "warn", "EasyPost had nobody to send to",
+	    "waybill webhook register URL" },
+	{ "ledger", "incomplete", "5", "FAIL", "are not complete here",
+	    "waybill reconcile --days" },
+	{ "ledger", "incomplete", "0", "ok", "no day is incomplete", "" },
+};
+
+static void
+what_the_background_left(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(pulses) / sizeof(*pulses); i++) {
+		check_make_well("admin.pulse");
+		check_make_pulse(pulses[i].name, pulses[i].value);
+		check_expect("check", pulses[i].check, pulses[i].state,
+		    pulses[i].text, pulses[i].cure);
+	}
+	check_make_well(NULL);
+	made_failure("admin.pulse", 0, DB_LATE, "");
+	check_expect("check", "ledger", "skip",
+	    "the database does not answer as waybill_jobs", "");
+	check_make_well("admin.connections");
+	made_row("admin.connections", "max_connections", "100", NULL);
+	check_expect("check", "jobs", "ok", "seen 0 s ago", "");
+	check_make_well("admin.pulse");
+	check_make_pulse("reconciled_s", NULL);
+	check_set("EASYPOST_TEST_API_KEY", "EZTKa");
+	check_expect("check", "reconcile", "warn", "it has never run", "");
+}
+
+static void
+jobs_that_do_not_run(void **state)
+{
+	static const char *const beats[][2] = {
+		{ NULL, "waybill jobs does not run" },
+		{ "400", "waybill jobs was last seen 6 min ago" }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		check_make_well("admin.pulse");
+		made[made_count - 1].columns[3].text = "0"; /* connected */
+		check_make_pulse("heartbeat_s", beats[i][0]);
+		check_expect("check", "jobs", "FAIL", beats[i][1],
+		    "systemctl enable --now waybill-jobs");
+	}
+}
+
+static void
+clocks_that_do_not_agree(void **state)
+{
+	static const struct {
+		int ahead_s;
+		const char *state;
+		const char *text;
+		const char *cure;
+	} clocks[] = {
+		{ 3, "ok", " s behind PostgreSQL's", "" },
+		{ 30, "warn", " s behind PostgreSQL's", "timedatectl" },
+		{ 100, "FAIL", " s behind PostgreSQL's", "timedatectl" },
+		{ -10, "warn", " s ahead of PostgreSQL's", "timedatectl" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(*clocks); i++) {
+		char epoch[32];
+
+		(void)snprintf(epoch, sizeof(epoch), "%lld",
+		    (long long)time(NULL) + clocks[i].ahead_s); /* fits */
+		check_make_well("admin.pulse");
+		check_make_pulse("epoch", epoch);
+		check_expect("check", "clock", clocks[i].state, clocks[i].text,
+		    clocks[i].cure);
+	}
+	check_make_well(NULL);
+	check_expect("check", "clock", "ok", "ours agrees with", "");
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, check_begin)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_database_that_cannot_be_reached),
+		TEST(a_server_that_will_not_do),
+		TEST(a_login_with_other_rights),
+		TEST(a_schema_that_is_not_ours),
+		TEST(a_schema_that_cannot_be_read),
+		TEST(connections_that_are_too_few),
+		TEST(what_the_background_left),
+		TEST(jobs_that_do_not_run),
+		TEST(clocks_that_do_not_agree),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
