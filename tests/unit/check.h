@@ -23,6 +23,9 @@ enum { LINE_MAX_BYTES = 600 };
 /* A setup of cmocka's: a directory of its own, the environment, no answers. */
 int check_begin(void **state);
 
+/* A teardown of the group: the directory goes. */
+int check_end(void **state);
+
 /* Answers of a database that is well, but for those of `function` (NULL: all). */
 void check_make_well(const char *function);
 
@@ -66,6 +69,13 @@ check_begin(void **state)
 	made_none();
 	made_reply_count = 0;
 	return 0;
+}
+
+int
+check_end(void **state)
+{
+	(void)state;
+	return rmdir(check_dir);
 }
 
 static void

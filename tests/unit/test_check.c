@@ -329,5 +329,5 @@ main(void)
 		TEST(clocks_that_do_not_agree),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, check_end);
 }
