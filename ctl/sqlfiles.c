@@ -64,6 +64,13 @@ ends_with(const char *name, const char *end)
 	    strcmp(name + bytes - strlen(end), end) == 0;
 }
 
+/* The first bytes of a name: nothing that would mean anything in a script. */
+static bool
+is_plain(const char *name, size_t bytes)
+{
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == bytes;
+}
+
 /* Files come in the order of their names: of each migration first the way down,
  * then the way up. */
 static bool
@@ -78,16 +85,15 @@ take_migration(struct sqlfiles *files, const char *dir, const char *folder,
 
 	if (strspn(name, "0123456789") != DIGITS || name[DIGITS] != '_' ||
 	    (!is_down && !ends_with(name, ".up.sql")) ||
-	    bytes >= sizeof(migration->name) ||
-	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '.')
+	    bytes >= sizeof(migration->name) || !is_plain(name, bytes))
 		return fail(error, name, "not the name of a migration");
 	if (version < 1 || version > SQLFILES_MAX ||
-	    strtol(name, NULL, 10) != version)
+	    strtol(name, NULL, 10) != version ||
+	    (is_down && version > 1 &&
+		files->migrations[version - 2].up.text == NULL))
 		return fail(error, name, "a file before it is missing");
 	migration = &files->migrations[version - 1];
-	if (!is_down &&
-	    (strncmp(migration->name, name, bytes) != 0 ||
-		migration->up.text != NULL))
+	if (!is_down && strncmp(migration->name, name, bytes) != 0)
 		return fail(error, name, "it has no way down");
 	memcpy(migration->name, name, bytes);
 	files->migration_count = version;
@@ -102,7 +108,8 @@ take_replaced(struct sqlfiles *files, const char *dir, const char *folder,
 {
 	char path[PATH_BYTES];
 
-	if (!ends_with(name, ".sql"))
+	if (!ends_with(name, ".sql") ||
+	    !is_plain(name, strlen(name) - strlen(".sql")))
 		return fail(error, name, "not the name of an SQL file");
 	if (files->replaced_count == SQLFILES_MAX)
 		return fail(error, name, "too many files");
