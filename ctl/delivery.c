@@ -5,6 +5,7 @@
  * the path and the body.
  */
 #include "ctl/delivery.h"
+#include "ctl/table.h"
 #include "shared/address.h"
 #include "shared/buf.h"
 #include "shared/clock.h"
@@ -59,10 +60,9 @@ write_date(char date[DATE_BYTES])
 	time_t now = time(NULL);
 	struct tm parts = { 0 };
 
-	*date = '\0';
-	if (gmtime_r(&now, &parts) != NULL)
-		(void)strftime(date, DATE_BYTES, "%a, %d %b %Y %H:%M:%S -0000",
-		    &parts); /* fits */
+	(void)gmtime_r(&now, &parts); /* a time of this century has its parts */
+	(void)strftime(
+	    date, DATE_BYTES, "%a, %d %b %Y %H:%M:%S -0000", &parts); /* fits */
 }
 
 static void
@@ -84,9 +84,7 @@ keep_text(char to[DELIVERY_TEXT_MAX], const char *text)
 {
 	(void)snprintf(to, DELIVERY_TEXT_MAX, "%s",
 	    text == NULL ? "" : text); /* cut is good enough */
-	for (char *c = to; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	table_make_plain(to);
 }
 
 /* What Waybill says, or nginx in its name; nothing of what others say. */

@@ -5,6 +5,8 @@
  * 201, and changing anything enables what was disabled.
  */
 #include "ctl/hooks.h"
+#include "ctl/facts.h"
+#include "ctl/table.h"
 #include "shared/buf.h"
 #include "shared/clock.h"
 
@@ -19,21 +21,6 @@ enum {
 };
 
 static const char path[] = "/v2/webhooks";
-
-/* RFC 8259, section 7; the text is UTF-8. */
-static void
-add_text(struct buf *out, const char *text)
-{
-	(void)buf_add_byte(out, '"'); /* failure stays: looked at in ask() */
-	for (; *text != '\0'; text++)
-		if (*text == '"' || *text == '\\')
-			(void)buf_addf(out, "\\%c", *text); /* as above */
-		else if ((unsigned char)*text < ' ')
-			(void)buf_addf(out, "\\u%04x", *text); /* as above */
-		else
-			(void)buf_add_byte(out, *text); /* as above */
-	(void)buf_add_byte(out, '"');                   /* as above */
-}
 
 static const char *
 text_of(const struct json *object, const char *name)
@@ -80,10 +67,7 @@ tell_refusal(struct hooks *hooks)
 	}
 	if (answer->status == 401 || answer->status == 403)
 		append(hooks, ". Look at ", hooks->key_name);
-	/* For a terminal. */
-	for (char *c = hooks->error; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	table_make_plain(hooks->error);
 	json_free(document);
 }
 
@@ -191,9 +175,9 @@ hooks_create(struct hooks *hooks, const char *url, const char *secret,
 
 	buf_init(&body, BODY_MAX_BYTES);
 	(void)buf_add_string(&body, "{\"webhook\":{\"url\":");
-	add_text(&body, url);
+	facts_add_string(&body, url);
 	(void)buf_add_string(&body, ",\"webhook_secret\":");
-	add_text(&body, secret);
+	facts_add_string(&body, secret);
 	(void)buf_add_string(&body, "}}"); /* ask() looks at failed */
 	if (ask(hooks, "POST", path, &body))
 		document = read_answer(hooks);
@@ -225,7 +209,7 @@ hooks_update(struct hooks *hooks, const char *id, const char *secret)
 	make_target(target, id);
 	buf_init(&body, BODY_MAX_BYTES);
 	(void)buf_add_string(&body, "{\"webhook_secret\":");
-	add_text(&body, secret);
+	facts_add_string(&body, secret);
 	(void)buf_add_byte(&body, '}'); /* ask() looks at failed */
 	is_done = ask(hooks, "PATCH", target, &body);
 	if (body.data != NULL)

@@ -337,12 +337,12 @@ static void
 set_since(struct reconciling *all, long days)
 {
 	time_t first = time(NULL) - (days - 1) * DAY_S;
-	struct tm parts;
+	struct tm parts = { 0 };
 
-	if (gmtime_r(&first, &parts) == NULL ||
-	    strftime(all->since, sizeof(all->since), "%Y-%m-%dT00:00:00Z",
-		&parts) == 0)
-		abort(); /* a time of this century has its parts */
+	(void)gmtime_r(
+	    &first, &parts); /* a time of this century has its parts */
+	(void)strftime(all->since, sizeof(all->since), "%Y-%m-%dT00:00:00Z",
+	    &parts); /* fits */
 }
 
 int

@@ -388,11 +388,11 @@ static void
 look_at_all(struct status *status)
 {
 	time_t now = time(NULL);
-	struct tm parts;
-	char at[32] = "";
+	struct tm parts = { 0 };
+	char at[32];
 
-	if (gmtime_r(&now, &parts) != NULL)
-		(void)strftime(at, sizeof(at), "%F %T", &parts); /* fits */
+	(void)gmtime_r(&now, &parts); /* a time of this century has its parts */
+	(void)strftime(at, sizeof(at), "%F %T", &parts); /* fits */
 	facts_add_text(&status->facts, "", "version", WAYBILL_VERSION);
 	facts_add_text(&status->facts, "", "time", at);
 	look_at_pools(status);

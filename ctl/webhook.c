@@ -84,12 +84,14 @@ has_hook(const struct hooks *hooks, const char *id)
 static int
 delete_of(struct hooks *hooks, const char *id)
 {
-	if (!hooks_read(hooks))
-		return scene_tell_error(hooks) ? 0 : -1;
-	if (!has_hook(hooks, id))
+	bool is_read = hooks_read(hooks);
+
+	if (is_read && !has_hook(hooks, id))
 		return 0;
-	if (!hooks_delete(hooks, id))
-		return scene_tell_error(hooks) ? 0 : -1;
+	if (!is_read || !hooks_delete(hooks, id)) {
+		(void)scene_tell_error(hooks);
+		return -1;
+	}
 	(void)printf("%s: %s is no more\n", hooks->mode, id);
 	return 1;
 }

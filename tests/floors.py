@@ -46,8 +46,9 @@ FLOORS = {
         "main",
     ],
     "ctl": [
-        "commands credentials delivery facts hooks load machine ping service sqlfiles "
-        "table tuning",
+        "facts table",
+        "commands credentials delivery hooks load machine ping service sqlfiles "
+        "tuning",
         "scene session",
         "activities books secret trial walk",
         "backfill check config jobs key migrate rebuild reconcile refresh report spool "
