@@ -15,6 +15,9 @@ int64_t clock_ms(void);
 /* Monotonic microseconds. */
 int64_t clock_us(void);
 
+/* Microseconds since 1970, as the wall clock has them: it may jump. */
+int64_t clock_wall_us(void);
+
 /* Milliseconds left until `deadline_ms`, never negative, at most INT_MAX: fit
  * for poll(2). */
 int clock_left_ms(int64_t deadline_ms);
