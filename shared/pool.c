@@ -9,15 +9,13 @@
  */
 #include "shared/pool.h"
 
-#include "shared/log.h"
-
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
 	OTHER_CONNECTIONS = 2, /* waybill jobs, waybill refresh */
 	OTHER_MIB = 64,        /* the supervisor, and what is noted in /run */
+	PATH_BYTES = 128,      /* conf.c bounds run_dir */
 };
 
 /* clang-format off */
@@ -81,23 +79,21 @@ pool_mib(const struct pool *pool, const struct conf *conf)
 	return OTHER_MIB + (long)pool_limit(pool, conf) * pool->worker_mib;
 }
 
-/* Each path is made once: /health asks for them again and again. */
 static const char *
-make_path(char *made[POOL_COUNT], const struct pool *pool,
+make_path(char made[POOL_COUNT][PATH_BYTES], const struct pool *pool,
     const struct conf *conf, const char *suffix)
 {
-	char **path = &made[pool_id(pool)];
+	char *path = made[pool_id(pool)];
 
-	if (*path == NULL &&
-	    asprintf(path, "%s/%s.%s", conf->run_dir, pool->name, suffix) < 0)
-		log_fatal("pool.path", "out of memory");
-	return *path;
+	(void)snprintf(path, PATH_BYTES, "%s/%s.%s", conf->run_dir, pool->name,
+	    suffix); /* fits */
+	return path;
 }
 
 const char *
 pool_socket_path(const struct pool *pool, const struct conf *conf)
 {
-	static char *made[POOL_COUNT];
+	static char made[POOL_COUNT][PATH_BYTES];
 
 	return make_path(made, pool, conf, "sock");
 }
@@ -105,7 +101,7 @@ pool_socket_path(const struct pool *pool, const struct conf *conf)
 const char *
 pool_scoreboard_path(const struct pool *pool, const struct conf *conf)
 {
-	static char *made[POOL_COUNT];
+	static char made[POOL_COUNT][PATH_BYTES];
 
 	return make_path(made, pool, conf, "scoreboard");
 }
@@ -113,7 +109,7 @@ pool_scoreboard_path(const struct pool *pool, const struct conf *conf)
 const char *
 pool_activity_path(const struct pool *pool, const struct conf *conf)
 {
-	static char *made[POOL_COUNT];
+	static char made[POOL_COUNT][PATH_BYTES];
 
 	return make_path(made, pool, conf, "activity");
 }

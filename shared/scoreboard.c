@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -141,11 +142,10 @@ make(const char *path, int slots)
 			.started_ms = clock_ms(),
 		},
 	};
-	char *made;
+	char made[PATH_MAX];
 	int fd;
 
-	if (asprintf(&made, "%s.new", path) < 0)
-		log_fatal("scoreboard.failed", "out of memory");
+	(void)snprintf(made, sizeof(made), "%s.new", path); /* see conf.c */
 	if (unlink(made) != 0 && errno != ENOENT)
 		give_up(made, "cannot remove what is left over");
 	fd = open(made, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -158,7 +158,6 @@ make(const char *path, int slots)
 	if (board == NULL || rename(made, path) != 0)
 		give_up(made, "cannot write");
 	(void)close(fd); /* a mapping does not need it */
-	free(made);
 	return board;
 }
 
