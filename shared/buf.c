@@ -7,6 +7,7 @@
  */
 #include "shared/buf.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ grown_size(const struct buf *b, size_t needed)
 	size_t size = b->size < SMALLEST_BYTES ? SMALLEST_BYTES : b->size;
 
 	while (size < needed)
-		size = size > SIZE_MAX / 2 ? SIZE_MAX : size * 2;
+		size *= 2; /* needed is below PTRDIFF_MAX */
 	if (size - 1 > b->max)
 		size = b->max + 1;
 	return size;
@@ -43,8 +44,10 @@ reserve(struct buf *b, size_t bytes)
 	if (b->failed)
 		return false;
 	b->failed = true;
-	if (bytes > b->max - b->len || b->len + bytes >= PTRDIFF_MAX)
+	if (bytes > b->max - b->len || b->len + bytes >= PTRDIFF_MAX) {
+		errno = EFBIG;
 		return false;
+	}
 	if (b->data == NULL || b->len + bytes + 1 > b->size) {
 		size_t size = grown_size(b, b->len + bytes + 1);
 
@@ -99,10 +102,10 @@ buf_addf(struct buf *b, const char *format, ...)
 	if (!reserve(b, (size_t)n))
 		return false;
 	va_start(args, format);
-	n = vsnprintf(b->data + b->len, (size_t)n + 1, format, args);
+	(void)vsnprintf(
+	    b->data + b->len, (size_t)n + 1, format, args); /* as before */
 	va_end(args);
-	if (n > 0)
-		b->len += (size_t)n;
+	b->len += (size_t)n;
 	return true;
 }
 

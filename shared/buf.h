@@ -25,7 +25,7 @@ struct buf {
 void buf_init(struct buf *, size_t max_bytes);
 
 /* Appends `bytes` bytes.  False (and failed) when that would pass the maximum
- * or memory is short; the content is then as before. */
+ * (errno is EFBIG) or memory is short (ENOMEM); the content is then as before. */
 bool buf_add(struct buf *, const void *data, size_t bytes);
 
 /* Appends a zero-terminated string. */

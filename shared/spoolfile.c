@@ -84,8 +84,7 @@ print_head(const struct spool_record *record, struct buf *head)
 		}
 		(void)buf_addf(head, "%s=%s\n", texts[i].name, text);
 	}
-	errno = EFBIG;
-	return !head->failed;
+	return !head->failed; /* the first failure has set errno */
 }
 
 bool
@@ -108,7 +107,6 @@ spoolfile_begin(const struct spool_record *record, struct buf *out)
 		print_first_line(line, head.data, head.len, record);
 		is_good = buf_add(out, line, FIRST_LINE_BYTES) &&
 		    buf_add(out, head.data, head.len);
-		errno = ENOMEM;
 	}
 	buf_free(&head);
 	return is_good;
