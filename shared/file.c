@@ -15,16 +15,24 @@
 
 enum { STEP_BYTES = 16384 };
 
+ssize_t
+file_read_some(int fd, void *room, size_t bytes)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, room, bytes);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 /* True at the end of the file; else false with errno. */
 static bool
 is_at_end(int fd)
 {
 	char excess;
-	ssize_t n;
+	ssize_t n = file_read_some(fd, &excess, 1);
 
-	do
-		n = read(fd, &excess, 1);
-	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		errno = EFBIG;
 	return n == 0;
@@ -39,13 +47,9 @@ file_read_fd(int fd, struct buf *content)
 		char *room = buf_room(content, bytes);
 		ssize_t n;
 
-		if (room == NULL) {
-			errno = ENOMEM;
+		if (room == NULL)
 			return false;
-		}
-		n = read(fd, room, bytes);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = file_read_some(fd, room, bytes);
 		if (n <= 0)
 			return n == 0;
 		content->len += (size_t)n;
@@ -58,14 +62,11 @@ file_read(const char *path, struct buf *content)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	bool is_read;
-	int saved_errno;
 
 	if (fd < 0)
 		return false;
 	is_read = file_read_fd(fd, content);
-	saved_errno = errno;
-	(void)close(fd); /* it was only read from */
-	errno = saved_errno;
+	file_close(fd);
 	return is_read;
 }
 
@@ -87,35 +88,78 @@ file_write(int fd, const void *data, size_t bytes)
 	return true;
 }
 
+void
+file_close(int fd)
+{
+	int saved_errno = errno;
+
+	(void)close(fd); /* nothing was left for it to write */
+	errno = saved_errno;
+}
+
+void
+file_remove(int at, const char *path)
+{
+	int saved_errno = errno;
+
+	(void)unlinkat(at, path, 0); /* the caller has failed already */
+	errno = saved_errno;
+}
+
+bool
+file_sync(int fd)
+{
+	while (fsync(fd) != 0)
+		if (errno != EINTR)
+			return false;
+	return true;
+}
+
+bool
+file_sync_directory(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_synced;
+
+	if (fd < 0)
+		return false;
+	is_synced = file_sync(fd);
+	file_close(fd);
+	return is_synced;
+}
+
+bool
+file_finish(int fd, bool is_written)
+{
+	if (!is_written || !file_sync(fd)) {
+		file_close(fd);
+		return false;
+	}
+	return close(fd) == 0;
+}
+
 /* A name is on the disk when its directory is. */
 static bool
 sync_directory_of(const char *path)
 {
 	char directory[PATH_MAX];
 	const char *slash = strrchr(path, '/');
-	bool is_synced;
-	int fd;
 
+	if (slash == NULL)
+		return file_sync_directory(AT_FDCWD, ".");
 	(void)snprintf(directory, sizeof(directory), "%.*s",
-	    slash == NULL ? 1 : (int)(slash - path) + 1,
-	    slash == NULL ? "." : path); /* fits: shorter than the path */
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	is_synced = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		(void)close(fd); /* it was only a place to stand on */
-	return is_synced;
+	    (int)(slash - path) + 1, path); /* fits: shorter than the path */
+	return file_sync_directory(AT_FDCWD, directory);
 }
 
 bool
 file_replace(const char *path, const void *data, size_t bytes)
 {
 	char fresh[PATH_MAX];
-	int length = snprintf(fresh, sizeof(fresh), "%s.new", path);
-	bool is_written;
-	int saved_errno;
+	size_t length = (size_t)snprintf(fresh, sizeof(fresh), "%s.new", path);
 	int fd;
 
-	if (length < 0 || (size_t)length >= sizeof(fresh)) {
+	if (length >= sizeof(fresh)) {
 		errno = ENAMETOOLONG;
 		return false;
 	}
@@ -123,17 +167,10 @@ file_replace(const char *path, const void *data, size_t bytes)
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
-	is_written = file_write(fd, data, bytes) && fsync(fd) == 0;
-	saved_errno = errno;
-	if (close(fd) != 0 && is_written) {
-		is_written = false;
-		saved_errno = errno;
+	if (!file_finish(fd, file_write(fd, data, bytes)) ||
+	    rename(fresh, path) != 0) {
+		file_remove(AT_FDCWD, fresh);
+		return false;
 	}
-	if (is_written && rename(fresh, path) == 0)
-		return sync_directory_of(path);
-	if (is_written)
-		saved_errno = errno;
-	(void)unlink(fresh); /* nothing of ours stays */
-	errno = saved_errno;
-	return false;
+	return sync_directory_of(path);
 }

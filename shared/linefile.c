@@ -12,8 +12,8 @@
 #include "shared/linefile.h"
 
 #include "shared/clock.h"
+#include "shared/file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -21,7 +21,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -93,9 +92,8 @@ linefile_has_room(const char *path)
 static bool
 make_waiting(const char *path, char waiting[PATH_MAX])
 {
-	int bytes = snprintf(waiting, PATH_MAX, "%s%s", path, waiting_suffix);
-
-	return bytes > 0 && bytes < PATH_MAX;
+	return (size_t)snprintf(
+		   waiting, PATH_MAX, "%s%s", path, waiting_suffix) < PATH_MAX;
 }
 
 static int64_t
@@ -109,12 +107,8 @@ microseconds(const struct timespec *time)
 static bool
 is_settled(const struct stat *status)
 {
-	struct timespec now;
-	int64_t age_us;
+	int64_t age_us = clock_wall_us() - microseconds(&status->st_ctim);
 
-	if (clock_gettime(CLOCK_REALTIME, &now) != 0)
-		return false;
-	age_us = microseconds(&now) - microseconds(&status->st_ctim);
 	return age_us >= SETTLED_US || age_us < 0;
 }
 
@@ -192,11 +186,9 @@ linefile_read(int fd, linefile_function *take, void *context)
 	struct chunk chunk = { .bytes = 0 };
 
 	for (;;) {
-		ssize_t n = read(
+		ssize_t n = file_read_some(
 		    fd, chunk.data + chunk.bytes, CHUNK_BYTES - chunk.bytes);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			return false;
 		if (n == 0)
@@ -218,10 +210,10 @@ linefile_end(const char *path, int fd, bool is_safe)
 	struct stat status;
 	off_t at = lseek(fd, 0, SEEK_CUR);
 
+	(void)make_waiting(path, waiting); /* linefile_begin() has seen it */
 	/* Somebody who was stopped for long may have written after all: then it
 	 * is read again. */
-	if (is_safe && make_waiting(path, waiting) && fstat(fd, &status) == 0 &&
-	    status.st_size == at)
+	if (is_safe && fstat(fd, &status) == 0 && status.st_size == at)
 		(void)unlink(waiting); /* else it is read again, too */
 	(void)close(fd);               /* it was only read from */
 }

@@ -30,6 +30,7 @@
 enum {
 	SIZE_DIGITS = 10,
 	NAME_BYTES = 16 + 1 + 10 + 1 + 10 + 1 + SIZE_DIGITS,
+	NAME_ROOM_BYTES = 64, /* also after the year 2286 */
 	PATH_BYTES = sizeof("new/") + 255 + sizeof(".reason"),
 	NAMES_MAX_BYTES = 128 * 1024 * 1024, /* two million names */
 	CONTENT_KEEP_BYTES = 1024 * 1024,
@@ -49,53 +50,10 @@ static struct {
 	long bytes;
 } usage;
 
-/* Closes what was only read from or already synced; keeps errno. */
-static void
-close_quietly(int fd)
-{
-	int saved_errno = errno;
-
-	(void)close(fd);
-	errno = saved_errno;
-}
-
-/* Removes what was not finished; keeps errno.  The drain clears tmp/, too. */
-static void
-unlink_quietly(int top, const char *path)
-{
-	int saved_errno = errno;
-
-	(void)unlinkat(top, path, 0);
-	errno = saved_errno;
-}
-
-static bool
-sync_fd(int fd)
-{
-	while (fsync(fd) != 0)
-		if (errno != EINTR)
-			return false;
-	return true;
-}
-
 static int
 open_directory(int at, const char *name)
 {
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* Makes the names in a directory survive a power cut. */
-static bool
-sync_directory(int at, const char *name)
-{
-	int fd = open_directory(at, name);
-	bool is_synced;
-
-	if (fd < 0)
-		return false;
-	is_synced = sync_fd(fd);
-	close_quietly(fd);
-	return is_synced;
 }
 
 /* Opens the spool, made on first use; -1 with errno. */
@@ -105,7 +63,7 @@ open_spool(const char *dir)
 	static const char *const names[] = { "tmp", "new", "bad" };
 	bool is_made = mkdir(dir, 0700) == 0;
 	int top = open_directory(AT_FDCWD, dir);
-	bool is_good = top >= 0 && (!is_made || sync_directory(top, ".."));
+	bool is_good = top >= 0 && (!is_made || file_sync_directory(top, ".."));
 	size_t i;
 
 	is_made = false;
@@ -116,9 +74,9 @@ open_spool(const char *dir)
 			is_good = errno == EEXIST;
 	}
 	if (is_good && is_made)
-		is_good = sync_fd(top);
+		is_good = file_sync(top);
 	if (!is_good && top >= 0) {
-		close_quietly(top);
+		file_close(top);
 		top = -1;
 	}
 	return top;
@@ -143,12 +101,14 @@ list(int top, const char *name, void (*each)(void *, const char *),
     void *context)
 {
 	int fd = open_directory(top, name);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *directory;
 	int saved_errno;
 
+	if (fd < 0)
+		return false;
+	directory = fdopendir(fd);
 	if (directory == NULL) {
-		if (fd >= 0)
-			close_quietly(fd);
+		file_close(fd);
 		return false;
 	}
 	for (;;) {
@@ -236,7 +196,7 @@ spool_has_room(
 	is_good = has_room(top, max_bytes, max_files, body_bytes) &&
 	    faccessat(top, "new", W_OK | X_OK, AT_EACCESS) == 0 &&
 	    faccessat(top, "tmp", W_OK | X_OK, AT_EACCESS) == 0;
-	close_quietly(top);
+	file_close(top);
 	return is_good;
 }
 
@@ -260,7 +220,7 @@ spool_look(const char *dir, struct spool_survey *survey)
 		return false;
 	is_counted = list(top, "new", count_one, survey) &&
 	    list(top, "bad", count_bad, survey);
-	close_quietly(top);
+	file_close(top);
 	/* Never used: it has no new/ yet. */
 	return is_counted || errno == ENOENT;
 }
@@ -271,25 +231,19 @@ spool_look(const char *dir, struct spool_survey *survey)
 
 /* A name that sorts behind all earlier ones, also when the clock steps back
  * within the life of this process. */
-static bool
-make_name(char name[NAME_BYTES + 1], size_t bytes)
+static void
+make_name(char name[NAME_ROOM_BYTES], size_t bytes)
 {
 	static int64_t last_us;
 	static unsigned int counter;
-	struct timespec now;
-	int64_t now_us;
-	int n;
+	int64_t now_us = clock_wall_us();
 
-	if (clock_gettime(CLOCK_REALTIME, &now) != 0)
-		return false;
-	now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 	if (now_us <= last_us)
 		now_us = last_us + 1;
 	last_us = now_us;
-	n = snprintf(name, NAME_BYTES + 1, "%016lld-%010ld-%010u-%0*zu",
-	    (long long)now_us, (long)getpid(), counter++, SIZE_DIGITS, bytes);
-	errno = EOVERFLOW;
-	return n == NAME_BYTES;
+	(void)snprintf(name, NAME_ROOM_BYTES, "%016lld-%010d-%010u-%0*u",
+	    (long long)now_us, (int)getpid(), counter++, SIZE_DIGITS,
+	    (unsigned int)bytes); /* fits */
 }
 
 /* A new file with head and body, synced; nothing stays behind on failure. */
@@ -303,14 +257,11 @@ write_file(int top, const char *path, const struct buf *head,
 
 	if (fd < 0)
 		return false;
-	is_written = file_write(fd, head->data, head->len) &&
-	    file_write(fd, record->body, record->body_bytes) && sync_fd(fd);
+	is_written = file_finish(fd,
+	    file_write(fd, head->data, head->len) &&
+		file_write(fd, record->body, record->body_bytes));
 	if (!is_written)
-		close_quietly(fd);
-	else
-		is_written = close(fd) == 0;
-	if (!is_written)
-		unlink_quietly(top, path);
+		file_remove(top, path);
 	return is_written;
 }
 
@@ -320,23 +271,22 @@ static bool
 publish(int top, const char *tmp_path, const char *new_path)
 {
 	if (renameat(top, tmp_path, top, new_path) != 0) {
-		unlink_quietly(top, tmp_path);
+		file_remove(top, tmp_path);
 		return false;
 	}
-	return sync_directory(top, "new");
+	return file_sync_directory(top, "new");
 }
 
 static bool
 keep(int top, const struct buf *head, const struct spool_record *record)
 {
 	size_t bytes = head->len + record->body_bytes;
-	char name[NAME_BYTES + 1];
+	char name[NAME_ROOM_BYTES];
 	char tmp_path[PATH_BYTES];
 	char new_path[PATH_BYTES];
 
-	if (!make_name(name, bytes))
-		return false;
-	/* Never cut: a name has NAME_BYTES. */
+	make_name(name, bytes);
+	/* Never cut: a name is shorter than PATH_BYTES. */
 	(void)snprintf(tmp_path, sizeof(tmp_path), "tmp/%s", name);
 	(void)snprintf(new_path, sizeof(new_path), "new/%s", name);
 	if (!write_file(top, tmp_path, head, record) ||
@@ -353,24 +303,17 @@ spool_keep(const char *dir, long max_bytes, long max_files,
 {
 	struct buf head;
 	bool is_kept = false;
-	int top = -1;
-	int saved_errno;
+	int top;
 
 	buf_init(&head, SPOOLFILE_MAX_BYTES);
-	if (!spoolfile_begin(record, &head))
-		goto out;
-	top = open_spool(dir);
-	if (top < 0)
-		goto out;
-	is_kept = has_room(top, max_bytes, max_files,
-		      head.len + record->body_bytes) &&
-	    keep(top, &head, record);
-out:
-	saved_errno = errno;
-	if (top >= 0)
-		(void)close(top); /* it was only a place to stand on */
-	buf_free(&head);
-	errno = saved_errno;
+	top = spoolfile_begin(record, &head) ? open_spool(dir) : -1;
+	if (top >= 0) {
+		is_kept = has_room(top, max_bytes, max_files,
+			      head.len + record->body_bytes) &&
+		    keep(top, &head, record);
+		file_close(top);
+	}
+	buf_free(&head); /* keeps errno */
 	return is_kept;
 }
 
@@ -440,8 +383,8 @@ write_reason(int top, const char *name, const char *reason)
 		return;
 	(void)file_write(fd, reason, strlen(reason)); /* as said above */
 	(void)file_write(fd, "\n", 1);
-	(void)sync_fd(fd);
-	(void)close(fd);
+	(void)file_sync(fd);
+	file_close(fd);
 }
 
 /* A record that can never be applied must not hold up the others. */
@@ -455,7 +398,8 @@ set_aside(int top, const char *name, const char *reason)
 	(void)snprintf(new_path, sizeof(new_path), "new/%s", name);
 	(void)snprintf(bad_path, sizeof(bad_path), "bad/%s", name);
 	if (renameat(top, new_path, top, bad_path) != 0 ||
-	    !sync_directory(top, "bad") || !sync_directory(top, "new"))
+	    !file_sync_directory(top, "bad") ||
+	    !file_sync_directory(top, "new"))
 		log_event(LOG_CRITICAL, "spool.set_aside_failed",
 		    LOG_TEXT("file", name),
 		    LOG_TEXT("reason", strerror(errno)));
@@ -477,7 +421,7 @@ read_record(struct drain *d, const char *path)
 		return false;
 	buf_reset(&d->content, CONTENT_KEEP_BYTES);
 	is_read = file_read_fd(fd, &d->content);
-	close_quietly(fd);
+	file_close(fd);
 	return is_read;
 }
 
@@ -586,6 +530,6 @@ spool_drain(const char *dir, spool_function *apply, void *context, int *done)
 	is_good = flock(d.top, LOCK_EX | LOCK_NB) == 0 && drain_all(&d) &&
 	    list(d.top, "tmp", clear_leftover, &d.top);
 	buf_free(&d.content);
-	close_quietly(d.top); /* and with it the lock */
+	file_close(d.top); /* and with it the lock */
 	return is_good;
 }

@@ -23,22 +23,20 @@ enum { REASON_MAX = 256 };
 
 static const char suffix[] = ".reason";
 
-static bool
+static void
 make_path(char path[PATH_MAX], const char *dir, const char *place,
     const char *name, const char *end)
 {
-	int bytes =
-	    snprintf(path, PATH_MAX, "%s/%s/%s%s", dir, place, name, end);
-
-	errno = ENAMETOOLONG;
-	return bytes > 0 && bytes < PATH_MAX;
+	(void)snprintf(path, PATH_MAX, "%s/%s/%s%s", dir, place, name,
+	    end); /* fits: conf.c bounds dir, is_name() the name */
 }
 
 /* Not what an operator could mean by a name, nor the way out of the spool. */
 static bool
 is_name(const char *name)
 {
-	return *name != '\0' && *name != '.' && strchr(name, '/') == NULL;
+	return *name != '\0' && *name != '.' && strchr(name, '/') == NULL &&
+	    strlen(name) <= NAME_MAX;
 }
 
 /* scandir(3): records only. */
@@ -53,11 +51,11 @@ static void
 read_reason(const char *dir, const char *name, char reason[REASON_MAX])
 {
 	char path[PATH_MAX];
-	FILE *file = NULL;
+	FILE *file;
 
 	*reason = '\0';
-	if (make_path(path, dir, "bad", name, suffix))
-		file = fopen(path, "re");
+	make_path(path, dir, "bad", name, suffix);
+	file = fopen(path, "re");
 	if (file == NULL)
 		return;
 	if (fgets(reason, REASON_MAX, file) == NULL)
@@ -80,8 +78,9 @@ tell(const char *dir, const char *place, const char *name,
 		.reason = reason,
 	};
 
+	make_path(path, dir, place, name, "");
 	/* One that has just been applied is gone. */
-	if (!make_path(path, dir, place, name, "") || stat(path, &status) != 0)
+	if (stat(path, &status) != 0)
 		return;
 	entry.bytes = (long)status.st_size;
 	if (entry.is_bad)
@@ -99,8 +98,7 @@ spool_list(const char *dir, spool_entry_function *each, void *context)
 		char path[PATH_MAX];
 		int count;
 
-		if (!make_path(path, dir, places[i], "", ""))
-			return false;
+		make_path(path, dir, places[i], "", "");
 		count = scandir(path, &entries, is_record, alphasort);
 		if (count < 0 && errno != ENOENT)
 			return false;
@@ -118,14 +116,18 @@ open_record(const char *dir, const char *name)
 {
 	static const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	char path[PATH_MAX];
-	int fd = -1;
+	int fd;
 
-	errno = ENOENT;
-	if (is_name(name) && make_path(path, dir, "new", name, ""))
+	if (!is_name(name)) {
+		errno = ENOENT;
+		return -1;
+	}
+	make_path(path, dir, "new", name, "");
+	fd = open(path, flags);
+	if (fd < 0 && errno == ENOENT) {
+		make_path(path, dir, "bad", name, "");
 		fd = open(path, flags);
-	if (fd < 0 && errno == ENOENT && is_name(name) &&
-	    make_path(path, dir, "bad", name, ""))
-		fd = open(path, flags);
+	}
 	return fd;
 }
 
@@ -140,7 +142,7 @@ spool_read(const char *dir, const char *name, struct buf *content,
 		return errno == ENOENT ? "there is no such record"
 				       : strerror(errno);
 	is_read = file_read_fd(fd, content);
-	(void)close(fd); /* it was only read */
+	file_close(fd);
 	return is_read ? spoolfile_parse(content, record) : strerror(errno);
 }
 
@@ -148,15 +150,9 @@ static bool
 sync_place(const char *dir, const char *place)
 {
 	char path[PATH_MAX];
-	int fd = -1;
-	bool is_synced;
 
-	if (make_path(path, dir, place, "", ""))
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	is_synced = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		(void)close(fd); /* it was synced */
-	return is_synced;
+	make_path(path, dir, place, "", "");
+	return file_sync_directory(AT_FDCWD, path);
 }
 
 bool
@@ -166,11 +162,14 @@ spool_retry(const char *dir, const char *name)
 	char to[PATH_MAX];
 	char reason[PATH_MAX];
 
-	errno = ENOENT;
-	if (!is_name(name) || !make_path(from, dir, "bad", name, "") ||
-	    !make_path(to, dir, "new", name, "") ||
-	    !make_path(reason, dir, "bad", name, suffix) ||
-	    rename(from, to) != 0)
+	if (!is_name(name)) {
+		errno = ENOENT;
+		return false;
+	}
+	make_path(from, dir, "bad", name, "");
+	make_path(to, dir, "new", name, "");
+	make_path(reason, dir, "bad", name, suffix);
+	if (rename(from, to) != 0)
 		return false;
 	/* A reason that stays behind is of nothing. */
 	(void)unlink(reason);

@@ -1,7 +1,8 @@
 /*
  * A spool as its operator sees it: what waits, what was set aside and why.
  *
- * Looks and puts back; nothing here removes a record.
+ * Looks and puts back; nothing here removes a record.  A `dir` is as short as
+ * conf.c wants it.
  */
 #ifndef WAYBILL_SPOOLVIEW_H
 #define WAYBILL_SPOOLVIEW_H

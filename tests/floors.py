@@ -16,8 +16,8 @@ import sys
 FLOORS = {
     "shared": [
         "log buf",
-        "arena clock",
-        "address envfile file fuse hmac json kind linefile moment nfkd notify pause "
+        "arena clock file",
+        "address envfile fuse hmac json kind linefile moment nfkd notify pause "
         "reply sqlstate statement",
         "setting spool",
         "conf",
