@@ -150,9 +150,12 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 	@echo link $@
 	@$(CC) $(LDFLAGS) $(WRAP) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson -lxxhash
 
-# Calls that the test lets fail.
-$(BUILD)/unit/test_file: WRAP = \
-	-Wl,--wrap=write,--wrap=read,--wrap=fsync,--wrap=close,--wrap=rename
+# Calls that tests/unit/faults.h lets fail.
+FAULTS = calloc close faccessat fdopendir flock fstat fstatat fstatvfs fsync malloc \
+	mkdirat mmap openat posix_fallocate pread pwrite read readdir realloc rename \
+	renameat unlink unlinkat write
+FAULTY = $(shell grep -l faults.h tests/unit/test_*.c)
+$(FAULTY:tests/%.c=$(BUILD)/%): WRAP = $(FAULTS:%=-Wl,--wrap=%)
 
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
