@@ -56,26 +56,40 @@ open_directory(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+static bool
+has_directory(int top, const char *name)
+{
+	return faccessat(top, name, F_OK, 0) == 0;
+}
+
+static bool
+make_directory(int top, const char *name)
+{
+	return mkdirat(top, name, 0700) == 0 || errno == EEXIST;
+}
+
+/* Makes what is missing.  bad/ comes last: where it is, the names of the others
+ * are safe, also when whoever made them failed or died. */
+static bool
+complete(int top)
+{
+	if (has_directory(top, "tmp") && has_directory(top, "new") &&
+	    has_directory(top, "bad"))
+		return true;
+	return make_directory(top, "tmp") && make_directory(top, "new") &&
+	    file_sync(top) && file_sync_directory(top, "..") &&
+	    make_directory(top, "bad");
+}
+
 /* Opens the spool, made on first use; -1 with errno. */
 static int
 open_spool(const char *dir)
 {
-	static const char *const names[] = { "tmp", "new", "bad" };
-	bool is_made = mkdir(dir, 0700) == 0;
-	int top = open_directory(AT_FDCWD, dir);
-	bool is_good = top >= 0 && (!is_made || file_sync_directory(top, ".."));
-	size_t i;
+	int top;
 
-	is_made = false;
-	for (i = 0; is_good && i < sizeof(names) / sizeof(names[0]); i++) {
-		if (mkdirat(top, names[i], 0700) == 0)
-			is_made = true;
-		else
-			is_good = errno == EEXIST;
-	}
-	if (is_good && is_made)
-		is_good = file_sync(top);
-	if (!is_good && top >= 0) {
+	(void)mkdir(dir, 0700); /* else opening it tells */
+	top = open_directory(AT_FDCWD, dir);
+	if (top >= 0 && !complete(top)) {
 		file_close(top);
 		top = -1;
 	}

@@ -183,6 +183,28 @@ what_is_kept_is_there_whatever_failed(void **state)
 	assert_true(failed > 30);
 }
 
+/* A spool whose names were not safe is not taken for one by the next. */
+static void
+names_that_could_not_be_synced_are_synced_again(void **state)
+{
+	enum { OF_A_RECORD = 2, OF_A_SPOOL = 2 };
+
+	(void)state;
+	for (int nth = 1; nth <= OF_A_SPOOL; nth++) {
+		take_new_spool();
+		fault_arm("fsync", nth, EIO);
+		assert_false(keep(0));
+		assert_true(fault_disarm());
+		fault_arm("fsync", OF_A_SPOOL + OF_A_RECORD, EIO);
+		assert_false(keep(0));
+		assert_true(fault_disarm());
+	}
+	/* Once it is, only records are. */
+	fault_arm("fsync", OF_A_RECORD + 1, EIO);
+	assert_true(keep(0));
+	assert_false(fault_disarm());
+}
+
 /* What was said on stderr since. */
 static int stderr_before;
 static FILE *listening;
@@ -487,6 +509,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_kept_is_there_whatever_failed),
+		cmocka_unit_test(
+		    names_that_could_not_be_synced_are_synced_again),
 		cmocka_unit_test(a_drain_that_fails_loses_nothing),
 		cmocka_unit_test(what_could_not_be_set_aside_stays_and_is_told),
 		cmocka_unit_test(what_cannot_be_counted_is_not_guessed),
