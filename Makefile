@@ -151,7 +151,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/unit/parts.a
 	@$(CC) $(LDFLAGS) $(WRAP) -o $@ $^ -lcmocka -lfcgi -lpq -lcurl -lcrypto -lutf8proc -ljansson -lxxhash
 
 # Calls that tests/unit/faults.h lets fail.
-FAULTS = calloc close faccessat fdopendir flock fstat fstatat fstatvfs fsync malloc \
+FAULTS = calloc clock_gettime close faccessat fdopendir flock fstat fstatat fstatvfs fsync malloc \
 	mkdirat mmap openat posix_fallocate pread pwrite read readdir realloc rename \
 	renameat unlink unlinkat write
 FAULTY = $(shell grep -l faults.h tests/unit/test_*.c)

@@ -20,6 +20,7 @@ enum {
 struct host {
 	char name[HOST_MAX_BYTES + 1]; /* without brackets */
 	bool is_v6;
+	struct in6_addr v6; /* when it is */
 };
 
 /* The rest of the text behind its host, or NULL when that is none. */
@@ -28,7 +29,6 @@ read_host(const char *text, struct host *host)
 {
 	static const char allowed[] =
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
-	struct in6_addr address;
 	size_t bytes;
 
 	host->is_v6 = *text == '[';
@@ -41,7 +41,7 @@ read_host(const char *text, struct host *host)
 	text += bytes;
 	if (!host->is_v6)
 		return strspn(host->name, allowed) == bytes ? text : NULL;
-	if (*text != ']' || inet_pton(AF_INET6, host->name, &address) != 1)
+	if (*text != ']' || inet_pton(AF_INET6, host->name, &host->v6) != 1)
 		return NULL;
 	return text + 1;
 }
@@ -49,12 +49,11 @@ read_host(const char *text, struct host *host)
 static bool
 is_loopback(const struct host *host)
 {
-	struct in6_addr v6;
 	struct in_addr v4;
 
 	if (host->is_v6)
-		return inet_pton(AF_INET6, host->name, &v6) == 1 &&
-		    IN6_IS_ADDR_LOOPBACK(&v6);
+		return memcmp(&host->v6, &in6addr_loopback, sizeof(host->v6)) ==
+		    0;
 	return strcmp(host->name, "localhost") == 0 ||
 	    (inet_pton(AF_INET, host->name, &v4) == 1 &&
 		ntohl(v4.s_addr) >> 24 == 127);

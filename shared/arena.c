@@ -82,11 +82,8 @@ arena_alloc(struct arena *a, size_t bytes)
 char *
 arena_copy(struct arena *a, const char *data, size_t bytes)
 {
-	char *copy;
+	char *copy = arena_alloc(a, bytes + 1);
 
-	if (bytes == SIZE_MAX)
-		log_fatal("arena.limit", "a request needs too much memory");
-	copy = arena_alloc(a, bytes + 1);
 	if (bytes > 0)
 		memcpy(copy, data, bytes);
 	return copy;

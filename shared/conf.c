@@ -346,7 +346,9 @@ store(struct load *load, size_t i)
 		text = keys[i].initial;
 	allowed = setting_store(
 	    &keys[i], text, (char *)&load->conf + keys[i].offset, memory);
-	return allowed == NULL || refuse(load, found, "%s", allowed);
+	if (allowed == NULL)
+		return true;
+	return refuse(load, found, "%s", allowed);
 }
 
 bool

@@ -92,7 +92,7 @@ add_value(struct buf *out, const struct db_row *row, int column)
 	add_text(out, text, bytes, is_disarmed);
 }
 
-/* Single failures are kept by the buf; one look at the end is enough. */
+/* A buf that has failed takes nothing more: one look at the end is enough. */
 
 bool
 csv_add_names(struct buf *out, const struct db_row *row)
@@ -106,7 +106,7 @@ csv_add_names(struct buf *out, const struct db_row *row)
 			(void)buf_add_byte(out, ',');
 		add_text(out, name, strlen(name), false);
 	}
-	return buf_add_string(out, "\r\n") && !out->failed;
+	return buf_add_string(out, "\r\n");
 }
 
 bool
@@ -119,7 +119,7 @@ csv_add_row(struct buf *out, const struct db_row *row)
 			(void)buf_add_byte(out, ',');
 		add_value(out, row, i);
 	}
-	return buf_add_string(out, "\r\n") && !out->failed;
+	return buf_add_string(out, "\r\n");
 }
 
 bool

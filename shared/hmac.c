@@ -9,7 +9,6 @@
 
 #include "shared/log.h"
 
-#include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -23,13 +22,11 @@ hmac_sha256(const void *data, size_t bytes, unsigned char digest[SHA256_BYTES])
 	/* For the life of the process: to find it each time costs more than a
 	 * digest. */
 	static EVP_MD *algorithm;
-	unsigned int length = 0;
 
 	if (algorithm == NULL)
 		algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (algorithm == NULL ||
-	    EVP_Digest(data, bytes, digest, &length, algorithm, NULL) != 1 ||
-	    length != SHA256_BYTES)
+	    EVP_Digest(data, bytes, digest, NULL, algorithm, NULL) != 1)
 		log_panic("hmac.sha256", "OpenSSL failed");
 }
 
@@ -86,12 +83,9 @@ static void
 sign(const char *secret, const void *body, size_t bytes,
     unsigned char digest[SHA256_BYTES])
 {
-	size_t length = 0;
-
 	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, secret,
 		strlen(secret), body, bytes, digest, SHA256_BYTES,
-		&length) == NULL ||
-	    length != SHA256_BYTES)
+		NULL) == NULL)
 		log_panic("hmac.sign", "OpenSSL failed");
 }
 
@@ -140,6 +134,6 @@ hmac_equal(const char *a, const char *b)
 void
 hmac_random(void *data, size_t bytes)
 {
-	if (bytes > INT_MAX || RAND_priv_bytes(data, (int)bytes) != 1)
+	if (RAND_priv_bytes_ex(NULL, data, bytes, 0) != 1)
 		log_panic("hmac.random", "OpenSSL has no random bytes");
 }

@@ -73,7 +73,7 @@ escape(unsigned char byte, char out[ESCAPE_MAX_BYTES])
 	static const char hex[] = "0123456789abcdef";
 	static const char from[] = "\"\\\n\r\t";
 	static const char to[] = "\"\\nrt";
-	const char *special = byte == 0 ? NULL : strchr(from, byte);
+	const char *special = strchr(from, byte); /* never the zero byte */
 
 	if (special == NULL && byte >= 0x20 && byte < 0x7f) {
 		out[0] = (char)byte;
@@ -96,8 +96,7 @@ add_quoted(struct line *line, const char *text)
 	char out[ESCAPE_MAX_BYTES];
 	size_t begin = line->len;
 
-	if (!add(line, "\"", 1))
-		return;
+	(void)add(line, "\"", 1); /* see least_value_bytes */
 	for (; *text != '\0'; text++) {
 		size_t bytes = escape((unsigned char)*text, out);
 

@@ -66,13 +66,11 @@ store_truth(const struct setting *setting, const char *text, void *place,
 static bool
 read_number(const struct setting *setting, const char *text, long *number)
 {
-	char *end;
-
 	if (*text == '\0' || text[strspn(text, "0123456789")] != '\0')
 		return false;
 	errno = 0;
-	*number = strtol(text, &end, 10);
-	return errno == 0 && *end == '\0' && *number >= setting->least &&
+	*number = strtol(text, NULL, 10);
+	return errno == 0 && *number >= setting->least &&
 	    *number <= setting->most;
 }
 

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -104,6 +105,8 @@ FAULTY(struct dirent *, readdir, NULL, (DIR *directory), (directory))
 FAULTY(void *, mmap, MAP_FAILED,
     (void *at, size_t n, int protection, int flags, int fd, off_t from),
     (at, n, protection, flags, fd, from))
+FAULTY(int, clock_gettime, -1, (clockid_t clock, struct timespec *now),
+    (clock, now))
 /* It returns the error. */
 FAULTY(int, posix_fallocate, fault.error, (int fd, off_t from, off_t n),
     (fd, from, n))

@@ -2,6 +2,8 @@
  * Memory of one request: zeroed, aligned, bounded, given back at once.
  */
 #include "shared/arena.h"
+#include "tests/unit/ending.h"
+#include "tests/unit/faults.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <wchar.h>
 
 #include <cmocka.h>
 
@@ -117,34 +118,67 @@ the_whole_maximum_can_be_had_after_each_reset(void **state)
 	}
 }
 
-/* The exit status of a process that takes `first` and then `second` bytes. */
-static int
-status_of_taking(size_t first, size_t second)
+static void
+take_all_and_one(void *bytes)
 {
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		(void)close(STDERR_FILENO); /* keeps the test's output clean */
-		(void)arena_alloc(arena, first);
-		(void)arena_alloc(arena, second);
-		_exit(0);
-	}
-	assert_true(pid > 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	(void)arena_alloc(arena, 1);
+	(void)arena_alloc(arena, *(const size_t *)bytes);
 }
 
 static void
 passing_the_maximum_ends_the_process(void **state)
 {
+	static const size_t sizes[] = { ARENA_BYTES - 16, ARENA_BYTES, SIZE_MAX,
+		SIZE_MAX - 7 };
+
 	(void)state;
-	assert_int_equal(status_of_taking(1, 1), 0);
-	assert_int_equal(status_of_taking(ARENA_BYTES, 1), 1);
-	assert_int_equal(status_of_taking(1, ARENA_BYTES), 1);
-	assert_int_equal(status_of_taking(1, SIZE_MAX), 1);
-	assert_int_equal(status_of_taking(1, SIZE_MAX - 7), 1);
+	(void)arena_alloc(arena, 1);
+	(void)arena_alloc(arena, ARENA_BYTES - 16); /* fits */
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t bytes = sizes[i];
+
+		assert_ends(take_all_and_one, &bytes, false,
+		    "<2>arena.limit reason=\"a request needs too much "
+		    "memory\"");
+	}
+}
+
+static void
+take_the_whole_address_space(void *context)
+{
+	(void)context;
+	(void)arena_alloc(arena_new(SIZE_MAX), SIZE_MAX / 2 + 1);
+}
+
+static void
+begin_without_memory(void *call)
+{
+	fault_arm(call, 1, ENOMEM);
+	(void)arena_new(1);
+}
+
+static void
+format_badly(void *context)
+{
+	(void)context;
+	(void)arena_printf(arena, "%lc", (wint_t)0x7fffffff);
+}
+
+static void
+what_cannot_be_had_ends_the_process(void **state)
+{
+	char calloc_name[] = "calloc";
+	char malloc_name[] = "malloc";
+
+	(void)state;
+	assert_ends(
+	    take_the_whole_address_space, NULL, false, "<2>arena.limit ");
+	assert_ends(begin_without_memory, calloc_name, false,
+	    "<2>arena.memory reason=\"out of memory\"");
+	assert_ends(begin_without_memory, malloc_name, false,
+	    "<2>arena.memory reason=\"out of memory\"");
+	assert_ends(format_badly, NULL, true, "<2>arena.format reason=%lc");
+	assert_false(fault_disarm());
 }
 
 int
@@ -161,6 +195,8 @@ main(void)
 		    the_whole_maximum_can_be_had_after_each_reset, set_up),
 		cmocka_unit_test_setup(
 		    passing_the_maximum_ends_the_process, set_up),
+		cmocka_unit_test_setup(
+		    what_cannot_be_had_ends_the_process, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,11 +2,13 @@
  * Bytes that grow: the maximum, failure that stays, the zero byte at the end.
  */
 #include "shared/buf.h"
+#include "tests/unit/faults.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <wchar.h>
 
 #include <cmocka.h>
 
@@ -178,6 +180,47 @@ reset_keeps_memory_up_to_the_given_size(void **state)
 	assert_int_equal(b.max, 100000);
 }
 
+static void
+memory_that_is_short_changes_nothing(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100000);
+	assert_true(buf_add_string(&b, "abc"));
+	fault_arm("realloc", 1, ENOMEM);
+	assert_null(buf_room(&b, 50000));
+	assert_int_equal(errno, ENOMEM);
+	assert_true(fault_disarm());
+	assert_true(b.failed);
+	assert_string_equal(b.data, "abc");
+	assert_sound(&b);
+	/* What cannot be given back is kept. */
+	buf_reset(&b, 1000);
+	assert_non_null(buf_room(&b, 50000));
+	fault_arm("realloc", 1, ENOMEM);
+	buf_reset(&b, 1000);
+	assert_true(fault_disarm());
+	assert_true(b.size > 50000);
+	assert_string_equal(b.data, "");
+	assert_sound(&b);
+	buf_free(&b);
+}
+
+static void
+what_cannot_be_formatted_is_a_failure(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100);
+	assert_true(buf_add_string(&b, "abc"));
+	assert_false(buf_addf(&b, "%lc", (wint_t)0x7fffffff));
+	assert_true(b.failed);
+	assert_string_equal(b.data, "abc");
+	buf_free(&b);
+}
+
 int
 main(void)
 {
@@ -192,6 +235,8 @@ main(void)
 		cmocka_unit_test(absurd_sizes_fail_without_overflow),
 		cmocka_unit_test(room_may_be_used_in_part),
 		cmocka_unit_test(reset_keeps_memory_up_to_the_given_size),
+		cmocka_unit_test(memory_that_is_short_changes_nothing),
+		cmocka_unit_test(what_cannot_be_formatted_is_a_failure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,10 @@
  */
 #include "shared/conf.h"
 #include "shared/log.h"
+#include "shared/setting.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -368,6 +370,7 @@ allows_base(const char *base)
 static void
 the_api_base_is_https_or_loopback(void **state)
 {
+	static char longer[8 + 255 + 2];
 	static const char *const good[] = { "https://api.easypost.com",
 		"https://127.0.0.1:8443", "https://[2001:db8::1]:1",
 		"http://localhost", "http://localhost:65535",
@@ -384,8 +387,8 @@ the_api_base_is_https_or_loopback(void **state)
 		"https://host:0", "https://host:65536",
 		"https://host:", "https://host:1x", "https://host:000001",
 		"https://ho st", "https://h\\\\o", "https://h_o",
-		"HTTPS://host", "ftp://host", "https://[]", "https://[1.2.3.4]",
-		"https://h%41" };
+		"HTTPS://host", "ftp://host", "http://[fe80::1]", "https://[]",
+		"https://[1.2.3.4]", "https://h%41" };
 	size_t i;
 
 	(void)state;
@@ -400,6 +403,11 @@ the_api_base_is_https_or_loopback(void **state)
 		    error.data, ":1: EASYPOST_API_BASE must be https://"));
 		assert_null(strstr(error.data, "word"));
 	}
+	memcpy(longer, "https://", 8);
+	memset(longer + 8, 'h', sizeof(longer) - 9);
+	assert_false(allows_base(longer));
+	longer[sizeof(longer) - 2] = '\0';
+	assert_true(allows_base(longer));
 	assert_true(allows_base("https://host:8443/"));
 	assert_string_equal(conf.easypost_api_base, "https://host:8443");
 }
@@ -421,6 +429,12 @@ a_secret_may_be_in_a_file(void **state)
 	write_bytes(secret_file, "", 0);
 	assert_loads(text);
 	assert_string_equal(conf.secrets.database_url, "");
+	assert_loads("DATABASE_URL_FILE=\n");
+	assert_string_equal(conf.secrets.database_url, "");
+	assert_loads("DATABASE_URL=\"\"\nDATABASE_URL_FILE=\n");
+	assert_string_equal(conf.secrets.database_url, "");
+	assert_loads("DATABASE_URL=s3cret\nDATABASE_URL_FILE=\n");
+	assert_string_equal(conf.secrets.database_url, "s3cret");
 	assert_int_equal(setenv("DATABASE_URL", "other", 1), 0);
 	assert_loads(text);
 	assert_string_equal(conf.secrets.database_url, "other");
@@ -569,10 +583,68 @@ values_are_bounded(void **state)
 
 #define CASE(f) cmocka_unit_test_setup(f, set_up)
 
+/* Whoever starts us may put anything there. */
+static void
+what_is_no_variable_is_passed_over(void **state)
+{
+	static char longer[4096] = "WAYBILL_";
+	static char odd[] = "WORKERS";
+	static char good[] = "WORKERS=7";
+	char *entries[] = { odd, longer, good, NULL };
+	char **before = environ;
+
+	(void)state;
+	memset(longer + 8, 'X', sizeof(longer) - 10);
+	longer[sizeof(longer) - 2] = '=';
+	environ = entries;
+	assert_loads("");
+	assert_int_equal(conf.workers, 7);
+	environ = NULL;
+	assert_loads("");
+	assert_int_equal(conf.workers, 20);
+	environ = before;
+}
+
+/* Of a setting that nothing of ours is like. */
+static void
+each_kind_refuses_what_it_cannot_be(void **state)
+{
+	const struct setting number = { .kind = SETTING_NUMBER, .most = 9 };
+	const struct setting most = { .kind = SETTING_LONG, .most = LONG_MAX };
+	const struct setting path = {
+		.kind = SETTING_PATH, .initial = "/x", .most = 9
+	};
+	const struct setting token = { .kind = SETTING_TOKEN, .most = 9 };
+	static struct arena *arena; /* reachable: no leak */
+	const char *text;
+	long value;
+
+	(void)state;
+	arena = arena_new(4096);
+	assert_string_equal(setting_store(&number, "", &value, arena),
+	    "must be a whole number from 0 to 9");
+	assert_non_null(
+	    setting_store(&most, "99999999999999999999", &value, arena));
+	assert_null(setting_store(&most, "7", &value, arena));
+	assert_int_equal(value, 7);
+	assert_string_equal(setting_store(&path, "", &text, arena),
+	    "must be an absolute path of at most 9 bytes");
+	assert_null(setting_store(&path, "/y", &text, arena));
+	assert_string_equal(text, "/y");
+	assert_non_null(setting_store(&token, "a\xc3\xab", &text, arena));
+	assert_non_null(setting_store(&token, "a:b", &text, arena));
+	assert_null(setting_store(&token, "a~b", &text, arena));
+	assert_string_equal(text, "a~b");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(
+		    what_is_no_variable_is_passed_over, set_up),
+		cmocka_unit_test_setup(
+		    each_kind_refuses_what_it_cannot_be, set_up),
 		CASE(nothing_given_means_the_defaults),
 		CASE(the_file_is_read_as_systemd_reads_it),
 		CASE(crlf_joins_lines_as_lf_does),

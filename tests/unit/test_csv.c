@@ -121,6 +121,27 @@ says_when_it_does_not_fit(void **state)
 	buf_reset(&out, 8);
 	assert_true(csv_add_names(&out, &row));
 	buf_free(&out);
+	buf_init(&out, 5);
+	assert_false(csv_add_line(&out, &row)); /* not even the names */
+	buf_free(&out);
+}
+
+static void
+names_come_before_the_first_line(void **state)
+{
+	const struct column column = { "name", DB_TEXT, "x" };
+	const struct db_row row = { &column, 1 };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 1000);
+	assert_true(csv_add_line(&out, &row));
+	assert_true(csv_add_line(&out, &row));
+	assert_string_equal(out.data, "name\r\nx\r\nx\r\n");
+	buf_reset(&out, 0);
+	assert_true(csv_add_header(&out, &row)); /* without a line */
+	assert_string_equal(out.data, "name\r\n");
+	buf_free(&out);
 }
 
 int
@@ -134,6 +155,7 @@ main(void)
 		cmocka_unit_test(writes_kinds_for_any_reader),
 		cmocka_unit_test(writes_names_and_commas),
 		cmocka_unit_test(says_when_it_does_not_fit),
+		cmocka_unit_test(names_come_before_the_first_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,9 @@
  */
 #include "shared/hmac.h"
 #include "shared/nfkd.h"
+#include "tests/unit/ending.h"
 
+#include <openssl/provider.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,6 +89,21 @@ upper_case_digits_are_accepted(void **state)
 	assert_true(verify("plain-secret",
 	    "6D7BEEFE3B3598990B6EAA8C49F978F1C5AD9AAF3BA4E89716F439E2F29A754"
 	    "7"));
+}
+
+static void
+what_is_no_digit_is_no_signature(void **state)
+{
+	static const char near[] = "/:@GZ[`gz \n\x7f\xff";
+	char signature[SHA256_HEX_BYTES + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(near) - 1; i++)
+		for (int at = 0; at < 2; at++) {
+			memcpy(signature, plain_hex, sizeof(signature));
+			signature[at] = near[i];
+			assert_false(verify("plain-secret", signature));
+		}
 }
 
 static void
@@ -262,10 +279,57 @@ random_bytes_differ(void **state)
 	hmac_random(first, 0);
 }
 
+/* OpenSSL with a provider that has nothing. */
+static void
+take_openssl_away(void)
+{
+	assert_non_null(OSSL_PROVIDER_load(NULL, "null"));
+}
+
+static void
+digest(void *context)
+{
+	unsigned char unused[SHA256_BYTES];
+
+	(void)context;
+	take_openssl_away();
+	hmac_sha256("abc", 3, unused);
+}
+
+static void
+check_signature(void *context)
+{
+	(void)context;
+	take_openssl_away();
+	(void)verify("plain-secret", plain_hex);
+}
+
+static void
+draw(void *context)
+{
+	unsigned char unused[32];
+
+	(void)context;
+	take_openssl_away();
+	hmac_random(unused, sizeof(unused));
+}
+
+/* Before all others: what OpenSSL has found is kept. */
+static void
+without_openssl_nothing_is_signed_or_accepted(void **state)
+{
+	(void)state;
+	assert_ends(digest, NULL, true, "<2>hmac.sha256 ");
+	assert_ends(check_signature, NULL, true, "<2>hmac.sign ");
+	assert_ends(draw, NULL, true, "<2>hmac.random ");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_openssl_nothing_is_signed_or_accepted),
+		cmocka_unit_test(what_is_no_digit_is_no_signature),
 		cmocka_unit_test(the_signature_of_the_body_is_accepted),
 		cmocka_unit_test(a_published_vector_holds),
 		cmocka_unit_test(the_prefix_is_optional),

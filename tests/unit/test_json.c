@@ -186,6 +186,8 @@ test_elements_are_found_as_they_came(void **state)
 	    "{\"a\": [1,{}]}|[]|\"],\"|null|");
 	check_elements("[\"\\\"]\",1.0]", "\"\\\"]\"|1.0|");
 	check_elements("{\"a\":1}", "");
+	check_elements("", "");
+	check_elements("[", "");
 }
 
 static bool
@@ -199,6 +201,7 @@ test_names_with_escapes_are_seen(void **state)
 {
 	(void)state;
 	assert_true(is_plain("{}"));
+	assert_true(is_plain(""));
 	assert_true(is_plain("[\"\\u0061\"]"));
 	assert_true(is_plain(" { \"a\" : \"\\n\" , \"b\":{\"\\n\":1}}"));
 	assert_false(is_plain("{\"a\":1,\"\\u0062\":2}"));

@@ -4,8 +4,10 @@
 #include "shared/linefile.h"
 
 #include "shared/clock.h"
+#include "tests/unit/faults.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -238,6 +240,78 @@ too_much_is_refused(void **state)
 	assert_int_equal(status.st_size, LINEFILE_MAX_BYTES);
 }
 
+/* Whoever has put it there. */
+static void
+what_is_no_file_is_not_read(void **state)
+{
+	struct linefile file = { .path = path };
+	static char longer[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(mkdir(waiting, 0700), 0);
+	assert_int_equal(linefile_begin(path), -1);
+	append(&file, "one");
+	assert_int_equal(linefile_begin(path), -1);
+	assert_int_equal(access(path, F_OK), 0); /* it is not renamed */
+	assert_int_equal(rmdir(waiting), 0);
+	memset(longer, 'x', sizeof(longer) - 1);
+	assert_int_equal(linefile_begin(longer), -1);
+}
+
+/* Whether lines may be lost, and nothing else, is at stake. */
+static void
+what_fails_is_tried_another_time(void **state)
+{
+	struct linefile file = { .path = path };
+	int fd;
+
+	(void)state;
+	fault_arm("fstat", 1, EIO); /* who knows how full it is? */
+	assert_false(linefile_append(&file, "one", 3));
+	assert_true(fault_disarm());
+	file.opened_us = 0;
+	append(&file, "one");
+	linefile_end(path, begin(), false);
+	fault_arm("fstat", 1, EIO);
+	assert_int_equal(linefile_begin(path), -1);
+	fault_arm("flock", 1, EINTR);
+	assert_int_equal(linefile_begin(path), -1);
+	fd = begin();
+	fault_arm("read", 1, EIO);
+	assert_false(linefile_read(fd, take, NULL));
+	fault_arm("read", 1, EINTR);
+	assert_true(linefile_read(fd, take, NULL));
+	assert_string_equal(seen, "one|");
+	fault_arm("fstat", 1, EIO);
+	linefile_end(path, fd, true);
+	assert_true(fault_disarm());
+	assert_int_equal(access(waiting, F_OK), 0);
+	read_all();
+	assert_string_equal(seen, "one|one|");
+	assert_int_equal(access(waiting, F_OK), -1);
+}
+
+/* The one that has no end, too. */
+static void
+each_line_may_be_the_last_that_is_taken(void **state)
+{
+	static char longer[LINEFILE_LINE_MAX + 2];
+
+	(void)state;
+	write_bytes("one\ntwo\n", 8);
+	memset(longer, 'x', sizeof(longer));
+	write_bytes(longer, sizeof(longer));
+	for (int most = 1; most <= 3; most++) {
+		int fd = begin();
+
+		lines = 0;
+		assert_false(linefile_read(fd, take, &most));
+		assert_int_equal(lines, most);
+		linefile_end(path, fd, false);
+	}
+	assert_int_equal(too_long, 1);
+}
+
 enum { WRITERS = 4, EACH = 3000 };
 
 static void
@@ -317,6 +391,12 @@ main(void)
 		    rubbish_spoils_no_other_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    too_much_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    what_is_no_file_is_not_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    what_fails_is_tried_another_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    each_line_may_be_the_last_that_is_taken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    many_write_while_one_reads, set_up, tear_down),
 	};

@@ -2,6 +2,7 @@
  * One event, one line: nothing from outside makes a second line or a key.
  */
 #include "shared/log.h"
+#include "tests/unit/faults.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -163,6 +164,39 @@ every_length_of_a_value_gives_one_whole_line(void **state)
 	}
 }
 
+/* What is plain goes without quotes only if all of it fits. */
+static void
+a_line_of_plain_values_is_cut_as_others_are(void **state)
+{
+	char text[1001];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	log_event(LOG_INFO, "e", LOG_TEXT("a", text), LOG_TEXT("b", text),
+	    LOG_TEXT("c", text), LOG_TEXT("d", text), LOG_TEXT("f", text));
+	(void)end_capture();
+	assert_true(strlen(captured) <= LOG_LINE_MAX);
+	assert_non_null(strstr(captured, "xx c=xx"));
+	assert_non_null(strstr(captured, "xx f=\"xx"));
+	assert_string_equal(
+	    captured + strlen(captured) - strlen("xx...\"\n"), "xx...\"\n");
+}
+
+static void
+a_line_is_written_whatever_interrupts_it(void **state)
+{
+	(void)state;
+	fault_arm("write", 1, EINTR);
+	log_event(LOG_INFO, "e", LOG_NUMBER("n", 1));
+	assert_true(fault_disarm());
+	fault_arm("write", 1, ENOSPC);
+	log_event(LOG_INFO, "lost", LOG_NUMBER("n", 2));
+	assert_true(fault_disarm());
+	log_event(LOG_INFO, "f", LOG_NUMBER("n", 3));
+	assert_string_equal(end_capture(), "<6>e n=1\n<6>f n=3\n");
+}
+
 static void
 errno_is_kept_even_when_nobody_listens(void **state)
 {
@@ -228,6 +262,10 @@ main(void)
 		cmocka_unit_test_setup(
 		    every_length_of_a_value_gives_one_whole_line,
 		    begin_capture),
+		cmocka_unit_test_setup(
+		    a_line_of_plain_values_is_cut_as_others_are, begin_capture),
+		cmocka_unit_test_setup(
+		    a_line_is_written_whatever_interrupts_it, begin_capture),
 		cmocka_unit_test_setup(
 		    errno_is_kept_even_when_nobody_listens, begin_capture),
 		cmocka_unit_test_setup(

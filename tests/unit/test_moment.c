@@ -51,6 +51,7 @@ refuses_what_does_not(void **state)
 		"2026-11-31", "2026-02-29", "1900-02-29", "2026-13-01",
 		"2026-00-10", "2026-01-00", "0000-01-01", "12026-01-01",
 		"2026-1-1", "20260101", "2026-11-21T", "2026-11-21T09:37Z",
+		"2026-11-21T0937:10Z", "2026-11-21T09:37-10Z",
 		"2026-11-21T24:00:00Z", "2026-11-21T09:60:00Z",
 		"2026-11-21T09:37:60Z", "2026-11-21T09:37:10",
 		"2026-11-21 09:37:10Z", "2026-11-21T09:37:10.Z",
@@ -91,6 +92,13 @@ writes_what_postgresql_says(void **state)
 	assert_false(moment_format("0044-03-15 00:00:00+00 BC", false, out));
 	assert_false(moment_format("12026-11-21 09:37:10+00", false, out));
 	assert_false(moment_format("", false, out));
+	assert_false(moment_format("2026-11-21 0937:10+00", false, out));
+	assert_false(moment_format("2026-11-21 24:37:10+00", false, out));
+	assert_false(moment_format("2026-11-21 09:60:10+00", false, out));
+	assert_false(moment_format("2026-11-21 09:37-10+00", false, out));
+	assert_false(moment_format("2026-11-21 09:37:60+00", false, out));
+	assert_false(
+	    moment_format("2026-11-21 09:37:10.1234567+00", false, out));
 }
 
 static void

@@ -114,6 +114,64 @@ has_a_maximum_of_everything(void **state)
 	assert_string_equal(reply_header(&answer, "X-127"), "127");
 }
 
+/* All of them together; those that are kept are whole. */
+static void
+has_a_maximum_of_text(void **state)
+{
+	static char line[10 * 1024];
+	char *value = line + 8;
+
+	(void)state;
+	take("HTTP/1.1 200 OK\r\n");
+	for (int i = 0; i < 8; i++) {
+		(void)snprintf(line, sizeof(line), "X-%04d: ", i);
+		memset(value, 'x', sizeof(line) - 9);
+		take(line);
+	}
+	take("X-Last: fits\r\n");
+	reply_finish(&answer);
+	assert_int_equal(answer.header_count, 7);
+	assert_string_equal(reply_header(&answer, "X-0005"), value);
+	assert_null(reply_header(&answer, "X-0006"));
+	assert_string_equal(reply_header(&answer, "X-Last"), "fits");
+}
+
+static void
+a_status_is_three_digits_or_none(void **state)
+{
+	static const struct {
+		const char *line;
+		int status;
+	} lines[] = { { "HTTP/1.1 200\r\n", 200 }, { "HTTP/2 404 \r\n", 404 },
+		{ "HTTP/1.1 2000\r\n", 0 }, { "HTTP/1.1 99/\r\n", 99 },
+		{ "HTTP/1.1 1:0\r\n", 1 }, { "HTTP/1.1 x\r\n", 0 },
+		{ "HTTP/1.1\r\n", 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		take(lines[i].line);
+		assert_int_equal(answer.status, lines[i].status);
+	}
+	/* What is cut where the number is; what is no line of a status. */
+	reply_take_line(&answer, "HTTP/1.1 200", 11);
+	assert_int_equal(answer.status, 20);
+	reply_take_line(&answer, "HTTP/1.1 200", 9);
+	assert_int_equal(answer.status, 20);
+}
+
+static void
+an_empty_line_ends_the_header(void **state)
+{
+	(void)state;
+	take("HTTP/1.1 200 OK\r\n");
+	take("X");
+	take("\n");
+	assert_true(answer.is_header_complete);
+	take("X-Late: 1\r\n");
+	reply_finish(&answer);
+	assert_int_equal(answer.header_count, 0);
+}
+
 static void
 is_empty_again_after_a_reset(void **state)
 {
@@ -145,6 +203,12 @@ main(void)
 		    forgets_a_header_before_the_last, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    has_a_maximum_of_everything, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    has_a_maximum_of_text, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_status_is_three_digits_or_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    an_empty_line_ends_the_header, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    is_empty_again_after_a_reset, set_up, tear_down),
 	};

@@ -2,6 +2,8 @@
  * The scoreboard's file: made, read by others, taken over by its own process.
  */
 #include "shared/scoreboard.h"
+#include "tests/unit/ending.h"
+#include "tests/unit/faults.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -141,6 +143,126 @@ nothing_and_rubbish_are_no_scoreboard(void **state)
 	scoreboard_close(scoreboard_create(path, SLOTS));
 }
 
+/* The file of a live supervisor, with one number of its header changed. */
+static void
+put_number(off_t place, int32_t number)
+{
+	int fd = open(path, O_WRONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &number, sizeof(number), place),
+	    (ssize_t)sizeof(number));
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+a_file_of_another_layout_is_no_scoreboard(void **state)
+{
+	enum { MAGIC_AT = 0, LAYOUT_AT = 4, SLOTS_AT = 12 };
+
+	static const struct {
+		off_t place;
+		int32_t number;
+	} changes[] = { { MAGIC_AT, 0 }, { LAYOUT_AT, 4 }, { SLOTS_AT, -1 },
+		{ SLOTS_AT, 2048 }, { SLOTS_AT, SLOTS + 1 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		struct scoreboard *own = scoreboard_create(path, SLOTS);
+
+		scoreboard_slot(own, 0)->requests = 1;
+		put_number(changes[i].place, changes[i].number);
+		assert_null(scoreboard_open(path));
+		scoreboard_close(own);
+		/* Nor is it taken over. */
+		own = scoreboard_create(path, SLOTS);
+		assert_int_equal(scoreboard_sum(own).requests, 0);
+		scoreboard_close(own);
+	}
+}
+
+static void
+what_cannot_be_looked_at_says_nothing(void **state)
+{
+	struct scoreboard *own = scoreboard_create(path, SLOTS);
+
+	(void)state;
+	fault_arm("fstat", 1, EIO);
+	assert_null(scoreboard_open(path));
+	fault_arm("pread", 1, EIO);
+	assert_null(scoreboard_open(path));
+	fault_arm("mmap", 1, ENOMEM);
+	assert_null(scoreboard_open(path));
+	assert_true(fault_disarm());
+	scoreboard_close(own);
+}
+
+/* A disk that is full when slots are to be added: the workers would die of it
+ * (SIGBUS), so there is a new file, or none. */
+static void
+slots_that_do_not_fit_are_not_taken_over(void **state)
+{
+	struct scoreboard *own = scoreboard_create(path, SLOTS);
+	struct scoreboard *more;
+
+	(void)state;
+	scoreboard_slot(own, 0)->requests = 1;
+	fault_arm("posix_fallocate", 1, ENOSPC);
+	more = scoreboard_create(path, SLOTS + 1);
+	assert_true(fault_disarm());
+	assert_int_equal(scoreboard_slots(own), SLOTS);
+	assert_int_equal(scoreboard_slots(more), SLOTS + 1);
+	assert_int_equal(scoreboard_sum(more).requests, 0);
+	scoreboard_close(more);
+	scoreboard_close(own);
+}
+
+static void
+create(void *slots)
+{
+	(void)scoreboard_create(path, *(const int *)slots);
+}
+
+static void
+create_while_a_call_fails(void *call)
+{
+	fault_arm(call, 1, EIO);
+	(void)scoreboard_create(path, SLOTS);
+}
+
+static void
+without_a_scoreboard_nobody_starts(void **state)
+{
+	static const char *const calls[] = { "unlink", "posix_fallocate",
+		"pwrite", "pread", "mmap", "rename" };
+	char made[sizeof(path) + 4];
+	int slots = 2048;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		char call[32];
+
+		(void)snprintf(call, sizeof(call), "%s", calls[i]);
+		assert_ends(create_while_a_call_fails, call, false,
+		    "<2>scoreboard.failed path=/tmp/scoreboard.");
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	(void)snprintf(made, sizeof(made), "%s.new", path);
+	assert_true(unlink(made) == 0 || errno == ENOENT);
+	assert_int_equal(mkdir(made, 0700), 0);
+	assert_ends(create_while_a_call_fails, made, false,
+	    "<2>scoreboard.failed path=/tmp/scoreboard.");
+	assert_int_equal(rmdir(made), 0);
+	(void)snprintf(path, sizeof(path), "/nowhere/at/all");
+	slots = SLOTS;
+	assert_ends(create, &slots, false,
+	    "<2>scoreboard.failed path=/nowhere/at/all.new "
+	    "reason=\"cannot create\" error=\"No such file or directory\"");
+	slots = 2048;
+	assert_ends(create, &slots, true,
+	    "<2>scoreboard.failed reason=\"more slots than it can have\"");
+}
+
 int
 main(void)
 {
@@ -154,6 +276,16 @@ main(void)
 		    that_of_a_dead_supervisor_says_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    nothing_and_rubbish_are_no_scoreboard, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_file_of_another_layout_is_no_scoreboard, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    what_cannot_be_looked_at_says_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    slots_that_do_not_fit_are_not_taken_over, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    without_a_scoreboard_nobody_starts, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

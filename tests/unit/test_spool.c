@@ -1,6 +1,7 @@
 /*
  * The spool: whole records or none, in order, and nothing damaged is believed.
  */
+#include "shared/hmac.h"
 #include "shared/log.h"
 #include "shared/spool.h"
 
@@ -401,6 +402,46 @@ no_changed_byte_goes_unnoticed(void **state)
 	assert_int_equal(drain(9, SPOOL_DONE), 1);
 }
 
+/* What another program signed correctly, and yet no record of ours. */
+static void
+a_head_of_another_form_is_damaged(void **state)
+{
+	static const struct {
+		const char *head;
+		const char *reason;
+	} forged[] = {
+		{ "kind=answer", "a line has no end\n" },
+		{ "kind=answer\nstatus\n", "a line is not name=value\n" },
+		{ "\n", "a line is not name=value\n" },
+	};
+
+	unsigned char digest[SHA256_BYTES];
+	char head_hex[SHA256_HEX_BYTES + 1];
+	char body_hex[SHA256_HEX_BYTES + 1];
+	char text[1024];
+
+	(void)state;
+	assert_int_equal(drain(9, SPOOL_LATER), 0);
+	for (size_t i = 0; i < sizeof(forged) / sizeof(*forged); i++) {
+		const char *head = forged[i].head;
+		char path[512];
+
+		hmac_sha256(head, strlen(head), digest);
+		hmac_hex(digest, head_hex);
+		hmac_sha256("body", 4, digest);
+		hmac_hex(digest, body_hex);
+		(void)snprintf(text, sizeof(text),
+		    "waybill-spool 1 %010zu %010d %s %s\n%sbody", strlen(head),
+		    4, head_hex, body_hex, head);
+		(void)snprintf(path, sizeof(path), "%s/new/forged", dir);
+		write_bytes(path, text, strlen(text));
+		assert_int_equal(drain(9, SPOOL_DONE), 0);
+		(void)read_bytes(
+		    find_file("bad", ".reason"), text, sizeof(text));
+		assert_string_equal(text, forged[i].reason);
+	}
+}
+
 static void
 damage_does_not_hold_up_the_others(void **state)
 {
@@ -624,6 +665,7 @@ main(void)
 		CASE(later_stops_and_keeps_everything_else),
 		CASE(a_refused_record_is_set_aside_with_its_reason),
 		CASE(no_changed_byte_goes_unnoticed),
+		CASE(a_head_of_another_form_is_damaged),
 		CASE(damage_does_not_hold_up_the_others),
 		CASE(what_is_no_file_stays_and_does_no_harm),
 		CASE(a_file_too_large_is_damaged),

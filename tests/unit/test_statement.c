@@ -3,6 +3,7 @@
  */
 #include "shared/sqlstate.h"
 #include "shared/statement.h"
+#include "tests/unit/ending.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,6 +36,35 @@ the_longest_call_fits(void **state)
 	function[sizeof(function) - 1] = '\0';
 	statement_call(function, STATEMENT_VALUES_MAX, sql);
 	assert_string_equal(sql + strlen(sql) - 5, " $24)");
+}
+
+struct wrong_call {
+	const char *function;
+	int count;
+};
+
+static void
+write_call(void *context)
+{
+	const struct wrong_call *call = context;
+	char sql[STATEMENT_SQL_MAX];
+
+	statement_call(call->function, call->count, sql);
+}
+
+static void
+what_is_no_call_never_reaches_the_server(void **state)
+{
+	static char longer[STATEMENT_FUNCTION_MAX + 1];
+	struct wrong_call calls[] = { { "api.a; drop table b", 0 },
+		{ "api.\"a\"", 0 }, { "api.a", -1 },
+		{ "api.a", STATEMENT_VALUES_MAX + 1 }, { longer, 0 } };
+
+	(void)state;
+	memset(longer, 'x', sizeof(longer) - 1);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		assert_ends(write_call, &calls[i], true,
+		    "<2>database.call reason=\"not the name of a function\"");
 }
 
 static void
@@ -128,6 +158,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_is_written_with_its_values),
 		cmocka_unit_test(the_longest_call_fits),
+		cmocka_unit_test(what_is_no_call_never_reaches_the_server),
 		cmocka_unit_test(a_statement_is_known_by_its_text),
 		cmocka_unit_test(what_does_not_fit_the_table_is_unnamed),
 		cmocka_unit_test(what_is_too_long_to_be_kept_is_unnamed),
