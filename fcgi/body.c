@@ -14,6 +14,7 @@ enum {
 	MEASURE_MAX = 1000000,  /* ounces or inches: more is a mistake */
 	AMOUNT_MAX = 999999999, /* the same for money */
 	NAME_SHOWN = 64,        /* bytes of a name that nobody knows */
+	MIB = 1024 * 1024,
 };
 
 /* One value, and what it may be. */
@@ -31,15 +32,15 @@ static struct json *
 read_object(struct request *rq)
 {
 	char problem[JSON_PROBLEM_MAX];
-	const char *text = rq->body.len == 0 ? "" : rq->body.data;
-	struct json *object = json_read(text, rq->body.len, problem);
+	const struct buf *text = &rq->body;
+	struct json *object = json_read(text->data, text->len, problem);
 
 	if (object != NULL && json_kind(object) != JSON_KIND_OBJECT)
 		response_refuse(rq, 400, "BODY.MALFORMED", NULL,
 		    "The body must be a JSON object.");
 	else if (object == NULL)
 		response_refuse(rq, 400, "BODY.MALFORMED", NULL, problem);
-	else if (!json_has_plain_names(text, rq->body.len))
+	else if (!json_has_plain_names(text->data, text->len))
 		response_refuse(rq, 400, "BODY.MALFORMED", NULL,
 		    "Names in the body must be written without escapes.");
 	else
@@ -49,21 +50,33 @@ read_object(struct request *rq)
 }
 
 bool
+body_take(struct request *rq, size_t max_bytes)
+{
+	bool is_large = max_bytes >= MIB;
+
+	if (request_content_length(rq) > (long long)max_bytes)
+		response_refuse(rq, 413, "BODY.TOO_LARGE", NULL,
+		    arena_printf(rq->arena, "A body may have %zu %s at most.",
+			max_bytes / (is_large ? MIB : 1024),
+			is_large ? "MiB" : "KiB"));
+	else if (!request_read_body(rq, max_bytes))
+		response_refuse(rq, 400, "BODY.INCOMPLETE", NULL,
+		    "The body did not come as long as Content-Length says.");
+	else
+		return true;
+	return false;
+}
+
+bool
 body_read(struct request *rq, size_t max_bytes, bool may_be_empty,
     struct json **document)
 {
 	*document = NULL;
-	if (request_content_length(rq) > (long long)max_bytes)
-		response_refuse(rq, 413, "BODY.TOO_LARGE", NULL,
-		    arena_printf(rq->arena, "A body may have %zu KiB at most.",
-			max_bytes / 1024));
-	else if (!request_read_body(rq, max_bytes))
-		response_refuse(rq, 400, "BODY.INCOMPLETE", NULL,
-		    "The body did not come as long as Content-Length says.");
-	else if (rq->body.len == 0 && may_be_empty)
+	if (!body_take(rq, max_bytes))
+		return false;
+	if (rq->body.len == 0 && may_be_empty)
 		return true;
-	else
-		*document = read_object(rq);
+	*document = read_object(rq);
 	return *document != NULL;
 }
 

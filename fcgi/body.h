@@ -57,6 +57,10 @@ struct body_check {
 	int look_count;
 };
 
+/* Reads the whole body into rq->body.  False when the request has been refused: it is
+ * too large, or did not come whole. */
+bool body_take(struct request *, size_t max_bytes);
+
 /* Reads the body, an object whose names are written without escapes, so that
  * json_raw() finds all that is looked at; one that is empty is NULL too when
  * `may_be_empty`.  False when the request has been refused.  The caller gives

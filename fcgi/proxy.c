@@ -6,6 +6,7 @@
  * body or of an answer is changed.
  */
 #include "fcgi/proxy.h"
+#include "fcgi/body.h"
 #include "fcgi/response.h"
 #include "fcgi/spending.h"
 #include "fcgi/stale.h"
@@ -62,20 +63,6 @@ check_target(struct request *rq)
 		response_refuse(rq, 400, "PARAMETER.INVALID", NULL,
 		    "The query string may hold visible ASCII characters only, "
 		    "others as %XX.");
-	else
-		return true;
-	return false;
-}
-
-static bool
-check_body(struct request *rq)
-{
-	if (request_content_length(rq) > BODY_MAX)
-		response_refuse(rq, 413, "BODY.TOO_LARGE", NULL,
-		    "A body may have 10 MiB at most.");
-	else if (!request_read_body(rq, BODY_MAX))
-		response_refuse(rq, 400, "BODY.INCOMPLETE", NULL,
-		    "The body did not come as long as Content-Length says.");
 	else
 		return true;
 	return false;
@@ -170,7 +157,8 @@ proxy_handle(struct request *rq, const void *unused)
 	bool is_answered;
 
 	(void)unused;
-	if (!check_target(rq) || !upstream_authorize(&call) || !check_body(rq))
+	if (!check_target(rq) || !upstream_authorize(&call) ||
+	    !body_take(rq, BODY_MAX))
 		return;
 	call.body = rq->body.data;
 	call.body_bytes = rq->body.len;

@@ -35,7 +35,7 @@
 
 enum {
 	ARENA_MAX_BYTES = 4 * 1024 * 1024,
-	BODY_MAX_BYTES = 64 * 1024 * 1024, /* handlers ask for much less */
+	BODY_MAX_BYTES = 64 * 1024 * 1024, /* handlers ask for less */
 	BODY_KEEP_BYTES = 64 * 1024,       /* a larger one is large */
 	ID_MAX_BYTES = 64,
 	ID_RANDOM_BYTES = 16,
@@ -280,13 +280,11 @@ long long
 request_content_length(const struct request *rq)
 {
 	const char *text = value_or(rq, "CONTENT_LENGTH", "");
-	long long length;
 
 	/* 18 digits always fit. */
 	if (strlen(text) > 18 || strspn(text, "0123456789") != strlen(text))
 		return -1;
-	length = *text == '\0' ? 0 : strtoll(text, NULL, 10);
-	return length;
+	return strtoll(text, NULL, 10); /* nothing: 0 */
 }
 
 bool
@@ -294,24 +292,20 @@ request_read_body(struct request *rq, size_t max_bytes)
 {
 	struct live *live = rq->live;
 	long long length = request_content_length(rq);
-	int got = 0;
 	char *room;
 
 	buf_reset(&rq->body, BODY_KEEP_BYTES);
-	if (live->finished_us != 0 || length < 0 || length > INT_MAX ||
-	    (size_t)length > max_bytes)
+	if (length < 0 || length > (long long)max_bytes)
 		return false;
 	room = buf_room(&rq->body, (size_t)length);
 	if (room == NULL)
 		return false;
-	if (length > 0)
-		got = FCGX_GetStr(room, (int)length, live->fcgx.in);
 	/* A peer that dies early looks like the end of the body: count. */
-	if (got != (int)length || FCGX_GetChar(live->fcgx.in) != EOF ||
+	if (FCGX_GetStr(room, (int)length, live->fcgx.in) != (int)length ||
+	    FCGX_GetChar(live->fcgx.in) != EOF ||
 	    FCGX_GetError(live->fcgx.in) != 0)
 		return false;
 	rq->body.len = (size_t)length;
-	room[length] = '\0';
 	return true;
 }
 
@@ -329,19 +323,15 @@ request_has_client(struct request *rq)
 	return !rq->is_client_gone;
 }
 
+/* What is written at once is in a buf or the arena, whose maximum an int holds. */
 static void
 put(struct live *live, const char *data, size_t bytes)
 {
 	struct request *rq = &live->request;
 
-	while (bytes > 0 && !rq->is_client_gone) {
-		int part = bytes > INT_MAX ? INT_MAX : (int)bytes;
-
-		if (FCGX_PutStr(data, part, live->fcgx.out) != part)
-			rq->is_client_gone = true;
-		data += part;
-		bytes -= (size_t)part;
-	}
+	if (!rq->is_client_gone &&
+	    FCGX_PutStr(data, (int)bytes, live->fcgx.out) != (int)bytes)
+		rq->is_client_gone = true;
 }
 
 static void

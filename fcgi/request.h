@@ -112,8 +112,8 @@ bool request_has_doubled_header(const struct request *);
 /* Content-Length as the client said; -1 when it is not a number >= 0. */
 long long request_content_length(const struct request *);
 
-/* Reads the whole body into rq->body.  False when it did not come whole or
- * passes max_bytes. */
+/* Reads the whole body into rq->body, with a zero byte behind it.  False when it
+ * did not come whole or passes max_bytes, which is 64 MiB at most. */
 bool request_read_body(struct request *, size_t max_bytes)
     __attribute__((warn_unused_result));
 

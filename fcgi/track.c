@@ -4,10 +4,10 @@
  * It reads our own database only, so that it costs EasyPost nothing.
  */
 #include "fcgi/track.h"
+#include "fcgi/body.h"
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
-#include "shared/json.h"
 
 #include <string.h>
 
@@ -83,16 +83,8 @@ take_body(struct request *rq)
 	struct json *body;
 	bool is_good;
 
-	if (request_content_length(rq) > BODY_MAX) {
-		response_refuse(rq, 413, "BODY.TOO_LARGE", NULL,
-		    "The body may have 128 KiB at most.");
+	if (!body_take(rq, BODY_MAX))
 		return false;
-	}
-	if (!request_read_body(rq, BODY_MAX)) {
-		response_refuse(rq, 400, "BODY.INCOMPLETE", NULL,
-		    "The body did not come as long as Content-Length says.");
-		return false;
-	}
 	body = json_read(rq->body.data, rq->body.len, problem);
 	if (body == NULL) {
 		response_refuse(rq, 400, "BODY.MALFORMED", NULL, problem);

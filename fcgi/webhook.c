@@ -7,6 +7,7 @@
  * an unsigned event unless the operator asked for it and set no secret.
  */
 #include "fcgi/webhook.h"
+#include "fcgi/body.h"
 #include "fcgi/breaker.h"
 #include "fcgi/event.h"
 #include "fcgi/response.h"
@@ -67,9 +68,6 @@ check_head(struct request *rq)
 	else if (is_signed && *signature_of(rq) == '\0')
 		response_refuse(rq, 401, "SIGNATURE.MISSING", NULL,
 		    "The header X-Hmac-Signature is missing.");
-	else if (request_content_length(rq) > BODY_MAX)
-		response_refuse(rq, 413, "BODY.TOO_LARGE", NULL,
-		    "An event may have 2 MiB at most.");
 	else
 		return true;
 	return false;
@@ -190,11 +188,8 @@ receive(struct request *rq, struct receipt *receipt)
 {
 	if (!check_head(rq))
 		return rq->status == 401 ? "unauthorized" : NULL;
-	if (!request_read_body(rq, BODY_MAX)) {
-		response_refuse(rq, 400, "BODY.INCOMPLETE", NULL,
-		    "The body did not come as long as Content-Length says.");
+	if (!body_take(rq, BODY_MAX))
 		return NULL;
-	}
 	if (!check_signature(rq))
 		return "unauthorized";
 	if (record(rq, receipt) != DB_OK) {

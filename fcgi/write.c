@@ -8,6 +8,7 @@
  * when it may have been written.
  */
 #include "fcgi/write.h"
+#include "fcgi/body.h"
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
@@ -82,17 +83,12 @@ check_head(struct request *rq, bool is_patch)
 {
 	if (!check_query(rq))
 		return false;
-	if (!is_json_type(rq, is_patch))
-		response_refuse(rq, 415, "MEDIA_TYPE.UNSUPPORTED", NULL,
-		    is_patch ? "The Content-Type must be application/json or "
-			       "application/merge-patch+json, in UTF-8."
-			     : "The Content-Type must be application/json, in "
-			       "UTF-8.");
-	else if (request_content_length(rq) > BODY_MAX)
-		response_refuse(rq, 413, "BODY.TOO_LARGE", NULL,
-		    "A body may have 10 MiB at most.");
-	else
+	if (is_json_type(rq, is_patch))
 		return true;
+	response_refuse(rq, 415, "MEDIA_TYPE.UNSUPPORTED", NULL,
+	    is_patch ? "The Content-Type must be application/json or "
+		       "application/merge-patch+json, in UTF-8."
+		     : "The Content-Type must be application/json, in UTF-8.");
 	return false;
 }
 
@@ -104,13 +100,9 @@ read_body(struct request *rq)
 	struct json *body;
 	const char *text;
 
-	if (!request_read_body(rq, BODY_MAX)) {
-		response_refuse(rq, 400, "BODY.INCOMPLETE", NULL,
-		    "The body did not come as long as Content-Length says.");
+	if (!body_take(rq, BODY_MAX))
 		return NULL;
-	}
-	text = rq->body.data == NULL ? "" : rq->body.data;
-	text += strspn(text, " \t\r\n");
+	text = rq->body.data + strspn(rq->body.data, " \t\r\n");
 	if (*text != '{' && *text != '[') {
 		response_refuse(rq, 400, "BODY.MALFORMED", NULL,
 		    "The body must be a JSON object or an array of them.");
