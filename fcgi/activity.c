@@ -246,8 +246,7 @@ add_metadata(struct buf *line, const struct request *rq)
 	(void)buf_add_string(line, rq->service->pool->name);
 	(void)buf_add_byte(line, '"');
 	if (rq->caller.kind != CALLER_NOBODY)
-		add_text(line, NAME("mode"),
-		    rq->caller.is_test ? "test" : "production", METHOD_MAX);
+		add_text(line, NAME("mode"), request_mode(rq), METHOD_MAX);
 	add_text(line, NAME("route"), rq->route, ENDPOINT_MAX);
 }
 

@@ -257,7 +257,7 @@ pause_all(struct round *round)
 {
 	struct request *rq = round->rq;
 	const struct db_value values[] = {
-		db_text(rq->caller.is_test ? "test" : "production"),
+		db_text(request_mode(rq)),
 		db_text(arena_printf(rq->arena, "%d", round->pause_s)),
 	};
 
@@ -316,7 +316,7 @@ record_page(struct round *round, const struct ask *ask)
 		db_text(ask->call.query),
 		db_text("200"),
 		db_bytes(body->data, body->len),
-		db_text(rq->caller.is_test ? "test" : "production"),
+		db_text(request_mode(rq)),
 		db_text(rq->id),
 	};
 

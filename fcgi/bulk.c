@@ -370,7 +370,7 @@ begin_operation(struct bulk *bulk)
 	struct request *rq = bulk->rq;
 	const struct db_value values[] = {
 		db_text(arena_printf(rq->arena, "%zu", bulk->count)),
-		db_text(rq->caller.is_test ? "test" : "production"),
+		db_text(request_mode(rq)),
 		db_text(request_caller(rq)),
 		db_text(rq->id),
 	};

@@ -68,7 +68,7 @@ defer_bulk(struct request *rq, const struct claim *claim, const char *list,
 		db_text(id),
 		db_text(claim->state == CLAIM_NONE ? NULL : claim->id),
 		db_bytes(list, bytes),
-		db_text(rq->caller.is_test ? "test" : "production"),
+		db_text(request_mode(rq)),
 		db_text(request_caller(rq)),
 		db_text(rq->id),
 	};

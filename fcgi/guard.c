@@ -351,7 +351,7 @@ admit_easypost_key(struct request *rq, enum guard_scope scope, const char *key)
 	rq->caller.kind = CALLER_EASYPOST_KEY;
 	rq->caller.is_test = !is_production;
 	(void)snprintf(rq->caller.name, sizeof(rq->caller.name), "easypost-%s",
-	    is_production ? "production" : "test");
+	    request_mode(rq));
 	if (scope == GUARD_PROXY ||
 	    (scope == GUARD_READ && rq->service->db == NULL))
 		return true;

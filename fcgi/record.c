@@ -77,7 +77,7 @@ make_spool_record(const struct request *rq, const struct record *record)
 		.method = record->method,
 		.path = record->path,
 		.query = record->query,
-		.mode = rq->caller.is_test ? "test" : "production",
+		.mode = request_mode(rq),
 		.status = record->answer->status,
 		.body = record->answer->body.data,
 		.body_bytes = record->answer->body.len,

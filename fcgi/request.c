@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -113,11 +112,7 @@ wait_readable(struct live *live, int timeout_ms)
 static int
 timeout_of(int64_t quiet_ms)
 {
-	int64_t left_ms = quiet_ms - clock_ms();
-
-	if (quiet_ms == 0)
-		return -1;
-	return left_ms > INT_MAX ? INT_MAX : left_ms > 0 ? (int)left_ms : 0;
+	return quiet_ms == 0 ? -1 : clock_left_ms(quiet_ms);
 }
 
 static void
@@ -495,6 +490,12 @@ request_caller(const struct request *rq)
 		break;
 	}
 	return NULL;
+}
+
+const char *
+request_mode(const struct request *rq)
+{
+	return rq->caller.is_test ? "test" : "production";
 }
 
 static void

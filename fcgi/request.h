@@ -149,6 +149,9 @@ void request_break(struct request *);
  * "easypost" or "easypost-test"; NULL for nobody. */
 const char *request_caller(const struct request *);
 
+/* The mode of the caller's key: "test" or "production". */
+const char *request_mode(const struct request *);
+
 /* The end of all work: the times are known, and the access line is written. */
 void request_end(struct request *);
 

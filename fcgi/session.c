@@ -167,8 +167,7 @@ session_show(struct request *rq, const void *unused)
 		(void)buf_add_string(
 		    out, "{\"status\":\"success\",\"data\":null}");
 	else
-		write_session(out, rq->caller.name,
-		    rq->caller.is_test ? "test" : "production");
+		write_session(out, rq->caller.name, request_mode(rq));
 	response_json(rq, 200, out);
 }
 

@@ -100,7 +100,7 @@ stale_answer(struct request *rq)
 	const char *id = id_of(rq);
 	const struct db_value values[] = {
 		db_text(id),
-		db_text(rq->caller.is_test ? "test" : "production"),
+		db_text(request_mode(rq)),
 	};
 	const struct db_call call = {
 		.function = "api.known_document",

@@ -88,7 +88,7 @@ answer_known(struct tracking *tracking, const char *fresh)
 	const struct db_value values[] = {
 		db_text(rq->argument),
 		db_text(tracking->carrier),
-		db_text(rq->caller.is_test ? "test" : "production"),
+		db_text(request_mode(rq)),
 		db_text(fresh),
 	};
 	const struct db_call call = {

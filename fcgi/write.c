@@ -154,12 +154,6 @@ refuse_problems(struct writing *writing, int status)
 	return true;
 }
 
-static const char *
-mode_of(const struct request *rq)
-{
-	return rq->caller.is_test ? "test" : "production";
-}
-
 /* The mode is the key's: whoever says it says the same. */
 static void
 check_mode(const struct fields *fields, const struct request *rq,
@@ -170,8 +164,8 @@ check_mode(const struct fields *fields, const struct request *rq,
 
 	if (mode != NULL && strcmp(mode, foreign) == 0)
 		fields_add(fields, "mode",
-		    rq->caller.is_test ? "must be test, as the key is."
-				       : "must be production, as the key is.");
+		    arena_printf(rq->arena, "must be %s, as the key is.",
+			request_mode(rq)));
 }
 
 static void
@@ -432,7 +426,7 @@ insert(struct writing *writing)
 	const struct db_value values[] = {
 		db_text(call_id),
 		db_text(rq->body.data),
-		db_text(mode_of(rq)),
+		db_text(request_mode(rq)),
 		db_text(actor_of(rq)),
 		db_text(rq->id),
 	};
@@ -465,7 +459,7 @@ amend(struct writing *writing)
 	const struct db_value values[] = {
 		db_text(rq->argument),
 		db_text(rq->body.data),
-		db_text(mode_of(rq)),
+		db_text(request_mode(rq)),
 		db_text(actor_of(rq)),
 		db_text(rq->id),
 	};
@@ -495,7 +489,7 @@ write_act(struct request *rq, const void *data)
 	struct writing writing = { .rq = rq, .write = data };
 	const struct db_value values[] = {
 		db_text(rq->argument),
-		db_text(mode_of(rq)),
+		db_text(request_mode(rq)),
 		db_text(actor_of(rq)),
 		db_text(rq->id),
 	};

@@ -42,6 +42,12 @@ request_caller(const struct request *rq)
 	return rq->caller.kind == CALLER_NOBODY ? NULL : rq->caller.key_id;
 }
 
+const char *
+request_mode(const struct request *rq)
+{
+	return rq->caller.is_test ? "test" : "production";
+}
+
 static int
 make_directory(void **state)
 {
