@@ -71,13 +71,13 @@ struct round {
 
 /* --- taking ------------------------------------------------------------------ */
 
+/* "" for SQL null. */
 static const char *
 keep(const struct round *round, const struct db_row *row, const char *name)
 {
-	const char *text = row_text(row, name);
+	const char *text = row_word(row, name);
 
-	return text == NULL ? ""
-			    : arena_copy(round->rq->arena, text, strlen(text));
+	return arena_copy(round->rq->arena, text, strlen(text));
 }
 
 static void
@@ -103,7 +103,6 @@ take_piece(void *context, const struct db_row *row)
 {
 	struct round *round = context;
 	const char *request = row_text(row, "request");
-	const char *buys = row_text(row, "buys");
 	struct piece *piece;
 
 	if (round->count == EASYPOST_LANES)
@@ -112,7 +111,7 @@ take_piece(void *context, const struct db_row *row)
 		take_common(round, row);
 	piece = &round->pieces[round->count++];
 	piece->index = keep(round, row, "index");
-	piece->is_buying = buys != NULL && *buys == 't';
+	piece->is_buying = row_is_true(row, "buys");
 	buf_init(&piece->sent, ITEM_MAX);
 	if (request != NULL)
 		item_write(&piece->sent, request, strlen(request));

@@ -22,6 +22,7 @@
 #include "shared/log.h"
 
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -355,11 +356,9 @@ static bool
 take_operation(void *context, const struct db_row *row)
 {
 	struct bulk *bulk = context;
-	const char *id = row_text(row, "begin_bulk");
 
-	if (id == NULL || strlen(id) >= sizeof(bulk->operation))
-		return false;
-	memcpy(bulk->operation, id, strlen(id) + 1);
+	(void)snprintf(bulk->operation, sizeof(bulk->operation), "%s",
+	    row_word(row, "begin_bulk")); /* fits: a UUID */
 	return true;
 }
 

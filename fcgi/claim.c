@@ -77,26 +77,17 @@ make_digest(struct request *rq, unsigned char digest[SHA256_BYTES])
 	hmac_sha256(all, strlen(all), digest);
 }
 
-static const char *
-keep(const struct outcome *outcome, const struct db_row *row, const char *name)
-{
-	const char *text = row_text(row, name);
-
-	return text == NULL
-	    ? NULL
-	    : arena_copy(outcome->rq->arena, text, strlen(text));
-}
-
 /* db_row_function */
 static bool
 take_outcome(void *context, const struct db_row *row)
 {
 	struct outcome *outcome = context;
+	struct arena *arena = outcome->rq->arena;
 
-	outcome->word = keep(outcome, row, "outcome");
-	outcome->status = keep(outcome, row, "status_code");
-	outcome->answer = keep(outcome, row, "answer");
-	outcome->note = keep(outcome, row, "note");
+	outcome->word = row_keep(arena, row, "outcome");
+	outcome->status = row_keep(arena, row, "status_code");
+	outcome->answer = row_keep(arena, row, "answer");
+	outcome->note = row_keep(arena, row, "note");
 	return true;
 }
 
@@ -258,9 +249,7 @@ claim_take_thing(struct request *rq, struct claim *taken, const char *name)
 static bool
 take_truth(void *context, const struct db_row *row)
 {
-	const char *text = row_text(row, "is_noted");
-
-	*(bool *)context = text != NULL && *text == 't';
+	*(bool *)context = row_is_true(row, "is_noted");
 	return true;
 }
 

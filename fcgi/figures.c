@@ -53,10 +53,8 @@ static bool
 take_json(void *context, const struct db_row *row)
 {
 	struct told *told = context;
-	const char *as_of = row_text(row, "as_of");
 
-	if (as_of != NULL)
-		told->as_of = arena_copy(told->rq->arena, as_of, strlen(as_of));
+	told->as_of = row_keep(told->rq->arena, row, "as_of");
 	return row_verbatim(told->out, row);
 }
 

@@ -165,20 +165,15 @@ static bool
 take_key(void *context, const struct db_row *row)
 {
 	struct key_entry *entry = context;
-	const char *id = row_text(row, "id");
-	const char *name = row_text(row, "name");
-	const char *mode = row_text(row, "mode");
-	const char *names = row_text(row, "scopes");
+	const char *mode = row_word(row, "mode");
 
-	if (id == NULL || mode == NULL || names == NULL)
-		return false;
 	entry->is_test = strcmp(mode, "test") == 0;
 	if (!entry->is_test && strcmp(mode, "production") != 0)
 		return false;
-	entry->scopes = scope_bits(names);
-	(void)snprintf(entry->id, sizeof(entry->id), "%s", id);
+	entry->scopes = scope_bits(row_word(row, "scopes"));
+	(void)snprintf(entry->id, sizeof(entry->id), "%s", row_word(row, "id"));
 	(void)snprintf(
-	    entry->name, sizeof(entry->name), "%s", name == NULL ? "" : name);
+	    entry->name, sizeof(entry->name), "%s", row_word(row, "name"));
 	return true;
 }
 

@@ -41,16 +41,12 @@ static bool
 take_report(void *context, const struct db_row *row)
 {
 	struct report *report = context;
-	const char *version = row_text(row, "version");
-	const char *schema = row_text(row, "schema_version");
-	const char *recovery = row_text(row, "is_in_recovery");
-	const char *most = row_text(row, "max_connections");
 
 	(void)snprintf(report->server_version, sizeof(report->server_version),
-	    "%s", version == NULL ? "" : version);
-	report->schema_version = schema == NULL ? 0 : strtol(schema, NULL, 10);
-	report->max_connections = most == NULL ? 0 : strtol(most, NULL, 10);
-	report->is_in_recovery = recovery != NULL && *recovery == 't';
+	    "%s", row_word(row, "version"));
+	report->schema_version = (long)row_number(row, "schema_version");
+	report->max_connections = (long)row_number(row, "max_connections");
+	report->is_in_recovery = row_is_true(row, "is_in_recovery");
 	return true;
 }
 

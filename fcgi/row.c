@@ -11,6 +11,7 @@
 #include "shared/moment.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How many bytes from here on stand in a JSON string as they are. */
@@ -151,7 +152,7 @@ row_part_to_json(struct buf *out, const struct db_row *row, int columns)
 		(void)buf_add_byte(out, ':');
 		(void)add_value(out, row, i);
 	}
-	return buf_add_string(out, columns == 0 ? "{}" : "}") && !out->failed;
+	return buf_add_string(out, columns == 0 ? "{}" : "}");
 }
 
 bool
@@ -169,6 +170,34 @@ row_text(const struct db_row *row, const char *name)
 		if (strcmp(db_column_name(row, i), name) == 0)
 			return db_column(row, i, NULL);
 	return NULL;
+}
+
+const char *
+row_keep(struct arena *arena, const struct db_row *row, const char *name)
+{
+	const char *text = row_text(row, name);
+
+	return text == NULL ? NULL : arena_copy(arena, text, strlen(text));
+}
+
+const char *
+row_word(const struct db_row *row, const char *name)
+{
+	const char *text = row_text(row, name);
+
+	return text == NULL ? "" : text;
+}
+
+long long
+row_number(const struct db_row *row, const char *name)
+{
+	return strtoll(row_word(row, name), NULL, 10);
+}
+
+bool
+row_is_true(const struct db_row *row, const char *name)
+{
+	return *row_word(row, name) == 't';
 }
 
 bool

@@ -9,6 +9,7 @@
 #ifndef WAYBILL_ROW_H
 #define WAYBILL_ROW_H
 
+#include "shared/arena.h"
 #include "shared/buf.h"
 #include "shared/db.h"
 
@@ -28,5 +29,14 @@ bool row_string(struct buf *, const char *, size_t bytes);
 /* The text of the column of this name; NULL for SQL null and when there is no
  * such column. */
 const char *row_text(const struct db_row *, const char *name);
+
+/* The same, kept in the arena. */
+const char *row_keep(struct arena *, const struct db_row *, const char *name);
+
+/* The same, but "" instead of NULL; as a number, 0 for what is none; as a truth,
+ * false for what is none. */
+const char *row_word(const struct db_row *, const char *name);
+long long row_number(const struct db_row *, const char *name);
+bool row_is_true(const struct db_row *, const char *name);
 
 #endif

@@ -53,12 +53,7 @@ write_session(struct buf *out, const char *name, const char *mode)
 static bool
 add_session(void *context, const struct db_row *row)
 {
-	const char *name = row_text(row, "name");
-	const char *mode = row_text(row, "mode");
-
-	if (name == NULL || mode == NULL)
-		return false;
-	write_session(context, name, mode);
+	write_session(context, row_word(row, "name"), row_word(row, "mode"));
 	return true;
 }
 

@@ -27,7 +27,6 @@ static const struct {
 struct known {
 	struct request *rq;
 	const char *document; /* NULL: nothing */
-	size_t bytes;
 	const char *age;
 	char as_of[MOMENT_BYTES];
 };
@@ -38,16 +37,11 @@ take_known(void *context, const struct db_row *row)
 {
 	struct known *known = context;
 	struct arena *arena = known->rq->arena;
-	const char *document = row_text(row, "document");
-	const char *age = row_text(row, "age_seconds");
-	const char *as_of = row_text(row, "as_of");
 
-	if (document == NULL || age == NULL || as_of == NULL ||
-	    !moment_format(as_of, false, known->as_of))
+	if (!moment_format(row_word(row, "as_of"), false, known->as_of))
 		return true;
-	known->bytes = strlen(document);
-	known->document = arena_copy(arena, document, known->bytes);
-	known->age = arena_copy(arena, age, strlen(age));
+	known->document = row_keep(arena, row, "document");
+	known->age = row_keep(arena, row, "age_seconds");
 	return true;
 }
 
@@ -75,6 +69,7 @@ id_of(const struct request *rq)
 static void
 send(struct request *rq, const struct known *known)
 {
+	size_t bytes = strlen(known->document);
 	char length[24];
 	const struct request_header headers[] = {
 		{ "Content-Type", "application/json; charset=utf-8" },
@@ -85,12 +80,12 @@ send(struct request *rq, const struct known *known)
 		{ "X-Waybill-As-Of", known->as_of },
 	};
 
-	(void)snprintf(length, sizeof(length), "%zu", known->bytes);
+	(void)snprintf(length, sizeof(length), "%zu", bytes);
 	log_event(LOG_WARNING, "upstream.stale", LOG_TEXT("request_id", rq->id),
 	    LOG_TEXT("path", rq->path), LOG_TEXT("as_of", known->as_of));
 	request_start_answer(
 	    rq, 200, headers, sizeof(headers) / sizeof(headers[0]));
-	request_write(rq, known->document, known->bytes);
+	request_write(rq, known->document, bytes);
 }
 
 bool

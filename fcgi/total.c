@@ -43,8 +43,7 @@ take_plan(void *context, const struct db_row *row)
 {
 	static const char name[] = "\"Plan Rows\":";
 	struct counting *counting = context;
-	const char *plan = row_text(row, "QUERY PLAN");
-	const char *at = plan == NULL ? NULL : strstr(plan, name);
+	const char *at = strstr(row_word(row, "QUERY PLAN"), name);
 
 	if (at == NULL)
 		return false;
@@ -57,9 +56,8 @@ static bool
 take_count(void *context, const struct db_row *row)
 {
 	struct counting *counting = context;
-	const char *count = row_text(row, "count");
 
-	counting->number = count == NULL ? 0 : strtoll(count, NULL, 10);
+	counting->number = row_number(row, "count");
 	return true;
 }
 

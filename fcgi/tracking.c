@@ -60,18 +60,16 @@ add_known(void *context, const struct db_row *row)
 {
 	struct tracking *tracking = context;
 	struct buf *out = tracking->out;
-	const char *as_of = row_text(row, "as_of");
-	const char *age = row_text(row, "age_seconds");
 	const char *tracker = row_text(row, "tracker");
 	char moment[MOMENT_BYTES];
 
-	if (as_of == NULL || age == NULL || tracker == NULL ||
-	    !moment_format(as_of, false, moment))
+	if (tracker == NULL ||
+	    !moment_format(row_word(row, "as_of"), false, moment))
 		return true;
 	(void)buf_add_string(out, "{\"source\":\"database\",\"as_of\":");
 	add_text(out, moment);
-	(void)buf_addf(out,
-	    ",\"age_seconds\":%s,\"is_stale\":%s,\"tracker\":", age,
+	(void)buf_addf(out, ",\"age_seconds\":%s,\"is_stale\":%s,\"tracker\":",
+	    row_word(row, "age_seconds"),
 	    tracking->is_stale ? "true" : "false");
 	(void)buf_add_string(out, tracker);
 	(void)buf_add_byte(out, '}');
@@ -157,7 +155,7 @@ answer_told(struct tracking *tracking, const struct ask *ask)
 	    now);
 	(void)buf_add(
 	    out, ask->call.answer->body.data, ask->call.answer->body.len);
-	if (!buf_add_byte(out, '}') || out->failed) {
+	if (!buf_add_byte(out, '}')) {
 		response_refuse(rq, 502, "UPSTREAM.TOO_LARGE", NULL,
 		    "EasyPost's answer is larger than 16 MiB.");
 		return;

@@ -94,13 +94,11 @@ static bool
 take_receipt(void *context, const struct db_row *row)
 {
 	struct receipt *receipt = context;
-	const char *outcome = row_text(row, "outcome");
-	const char *event_id = row_text(row, "event_id");
 
 	(void)snprintf(receipt->outcome, sizeof(receipt->outcome), "%s",
-	    outcome == NULL ? "" : outcome);
+	    row_word(row, "outcome"));
 	(void)snprintf(receipt->event_id, sizeof(receipt->event_id), "%s",
-	    event_id == NULL ? "" : event_id);
+	    row_word(row, "event_id"));
 	return true;
 }
 

@@ -260,10 +260,8 @@ take_problem(
 		.path = "",
 		.problems = &writing->problems,
 	};
-	const char *problem = row_text(row, "problem");
+	const char *problem = row_word(row, "problem");
 
-	if (problem == NULL)
-		problem = "";
 	if (writing->status == 0) {
 		writing->status = (int)strtol(status, NULL, 10);
 		writing->message = arena_printf(arena, "%s", problem);
@@ -281,14 +279,13 @@ take_row(void *context, const struct db_row *row)
 {
 	struct writing *writing = context;
 	const char *status = row_text(row, "status");
-	const char *id = row_text(row, "id");
 
 	if (status != NULL) {
 		take_problem(writing, row, status);
 		return true;
 	}
 	(void)snprintf(
-	    writing->id, sizeof(writing->id), "%s", id == NULL ? "" : id);
+	    writing->id, sizeof(writing->id), "%s", row_word(row, "id"));
 	if (writing->rows++ > 0)
 		(void)buf_add_byte(writing->out, ',');
 	return row_part_to_json(writing->out, row, shown_columns(row));

@@ -91,13 +91,14 @@ writes_each_kind(void **state)
 		{ "g", DB_TEXT, NULL },
 		{ "h\"", DB_NUMBER, "NaN" },
 		{ "i", DB_NUMBER, "-Infinity" },
+		{ "j", DB_NUMBER, "" },
 	};
 
 	(void)state;
-	check_row(columns, 9,
+	check_row(columns, 10,
 	    "{\"a\":\"6.07\",\"b\":-136.0,\"c\":true,\"d\":false,"
 	    "\"e\":{\"x\": 1.0},\"f\":\"2026-11-21T09:37:10.123Z\",\"g\":null,"
-	    "\"h\\\"\":null,\"i\":null}");
+	    "\"h\\\"\":null,\"i\":null,\"j\":null}");
 	check_row(columns, 0, "{}");
 }
 
@@ -166,6 +167,48 @@ finds_columns_by_name(void **state)
 }
 
 static void
+reads_columns_as_what_they_are(void **state)
+{
+	static const struct column columns[] = { { "text", DB_TEXT, "x" },
+		{ "null", DB_TEXT, NULL }, { "number", DB_NUMBER, "-12" },
+		{ "true", DB_BOOL, "t" }, { "false", DB_BOOL, "f" } };
+	const struct db_row row = { columns, 5 };
+	struct arena *arena = arena_new(1024);
+	const char *kept = row_keep(arena, &row, "text");
+
+	(void)state;
+	assert_string_equal(kept, "x");
+	assert_ptr_not_equal(kept, columns[0].text);
+	assert_null(row_keep(arena, &row, "null"));
+	assert_string_equal(row_word(&row, "text"), "x");
+	assert_string_equal(row_word(&row, "null"), "");
+	assert_string_equal(row_word(&row, "none"), "");
+	assert_int_equal(row_number(&row, "number"), -12);
+	assert_int_equal(row_number(&row, "null"), 0);
+	assert_true(row_is_true(&row, "true"));
+	assert_false(row_is_true(&row, "false"));
+	assert_false(row_is_true(&row, "null"));
+}
+
+static void
+takes_json_as_it_is(void **state)
+{
+	static const struct column columns[] = { { "a", DB_JSON, "[1.0]" },
+		{ "b", DB_JSON, NULL } };
+	const struct db_row row = { columns, 2 };
+	const struct db_row null = { columns + 1, 1 };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 5);
+	assert_true(row_verbatim(&out, &row));
+	assert_string_equal(out.data, "[1.0]");
+	assert_false(row_verbatim(&out, &null));
+	assert_false(row_verbatim(&out, &row)); /* there is no room */
+	buf_free(&out);
+}
+
+static void
 writes_the_first_columns_only(void **state)
 {
 	static const struct column columns[] = { { "a", DB_TEXT, "x" },
@@ -191,6 +234,8 @@ main(void)
 		cmocka_unit_test(writes_times),
 		cmocka_unit_test(says_when_there_is_no_room),
 		cmocka_unit_test(finds_columns_by_name),
+		cmocka_unit_test(reads_columns_as_what_they_are),
+		cmocka_unit_test(takes_json_as_it_is),
 		cmocka_unit_test(writes_the_first_columns_only),
 	};
 
