@@ -67,8 +67,7 @@ is_inherited(void)
 static void
 set_exec(int fd, bool is_kept)
 {
-	if (fcntl(fd, F_SETFD, is_kept ? 0 : FD_CLOEXEC) != 0)
-		log_panic("listen.exec", strerror(errno));
+	(void)fcntl(fd, F_SETFD, is_kept ? 0 : FD_CLOEXEC); /* it is open */
 }
 
 static struct sockaddr_un

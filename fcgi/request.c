@@ -69,9 +69,9 @@ request_new(struct service *service, int listen_fd)
 	if (live->epoll_fd < 0 || fcntl(listen_fd, F_SETFL, O_NONBLOCK) != 0 ||
 	    epoll_ctl(live->epoll_fd, EPOLL_CTL_ADD, listen_fd, &readable) != 0)
 		log_fatal("request.new", strerror(errno));
-	if (sigprocmask(SIG_SETMASK, NULL, &live->waiting) != 0)
-		log_panic("request.new", "sigprocmask failed");
-	(void)sigdelset(&live->waiting, SIGTERM); /* valid signals */
+	/* Cannot fail, with signals that there are. */
+	(void)sigprocmask(SIG_SETMASK, NULL, &live->waiting);
+	(void)sigdelset(&live->waiting, SIGTERM);
 	(void)sigdelset(&live->waiting, SIGUSR1);
 	if (FCGX_Init() != 0 ||
 	    FCGX_InitRequest(
@@ -86,9 +86,9 @@ is_signal_pending(void)
 {
 	sigset_t pending;
 
-	return sigpending(&pending) == 0 &&
-	    (sigismember(&pending, SIGTERM) == 1 ||
-		sigismember(&pending, SIGUSR1) == 1);
+	(void)sigpending(&pending); /* cannot fail */
+	return sigismember(&pending, SIGTERM) == 1 ||
+	    sigismember(&pending, SIGUSR1) == 1;
 }
 
 bool

@@ -79,18 +79,16 @@ open_signals(struct supervisor *sv)
 	sigset_t ours;
 	size_t i;
 
-	(void)sigemptyset(&ours); /* cannot fail, as sigaddset() below */
+	/* With signals that there are none of these calls can fail. */
+	(void)sigemptyset(&ours);
 	for (i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
 		(void)sigaddset(&ours, wanted[i]);
 		/* Whoever started us may have ignored it. */
-		if (signal(wanted[i], SIG_DFL) == SIG_ERR)
-			log_panic("supervisor.signals", strerror(errno));
+		(void)signal(wanted[i], SIG_DFL);
 	}
 	/* A log that nobody reads must not end us. */
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-		log_panic("supervisor.signals", strerror(errno));
-	if (sigprocmask(SIG_SETMASK, &ours, NULL) != 0)
-		log_panic("supervisor.signals", strerror(errno));
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigprocmask(SIG_SETMASK, &ours, NULL);
 	sv->signal_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (sv->signal_fd < 0)
 		log_fatal("supervisor.signals", strerror(errno));

@@ -45,8 +45,7 @@ handle(int signal, void (*handler)(int))
 {
 	struct sigaction action = { .sa_handler = handler };
 
-	if (sigaction(signal, &action, NULL) != 0)
-		log_panic("worker.signals", strerror(errno));
+	(void)sigaction(signal, &action, NULL); /* there is such a signal */
 }
 
 /* Before libfcgi looks: it leaves handlers alone that are not the default.  No
@@ -62,11 +61,10 @@ set_signals(void)
 	handle(SIGINT, SIG_IGN);
 	handle(SIGHUP, SIG_IGN);
 	handle(SIGCHLD, SIG_DFL);
-	(void)sigemptyset(&blocked); /* cannot fail, as the two below */
+	(void)sigemptyset(&blocked); /* cannot fail, as those below */
 	(void)sigaddset(&blocked, SIGTERM);
 	(void)sigaddset(&blocked, SIGUSR1);
-	if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0)
-		log_panic("worker.signals", strerror(errno));
+	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 /* Limits of libfcgi's own waits, in milliseconds: for nginx to close after an
