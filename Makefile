@@ -157,6 +157,9 @@ FAULTS = calloc clock_gettime close faccessat fdopendir flock fstat fstatat fsta
 FAULTY = $(shell grep -l faults.h tests/unit/test_*.c)
 $(FAULTY:tests/%.c=$(BUILD)/%): WRAP = $(FAULTS:%=-Wl,--wrap=%)
 
+$(BUILD)/unit/test_crew: WRAP = -Wl,--wrap=fork,--wrap=kill,--wrap=waitpid \
+	-Wl,--wrap=clock_ms,--wrap=fopen
+
 -include $(UNIT:$(BUILD)/%=$(BUILD)/tests/%.d)
 
 # Linters of the contract, Prometheus, the official client for Node.js, an authority
