@@ -28,7 +28,7 @@ static struct {
 	int error;        /* 0: it takes a byte instead of all of them */
 } fault;
 
-static void
+static inline void
 fault_arm(const char *call, int nth, int error)
 {
 	fault.call = call;
@@ -36,7 +36,7 @@ fault_arm(const char *call, int nth, int error)
 	fault.error = error;
 }
 
-static bool
+static inline bool
 fault_disarm(void)
 {
 	bool has_failed = fault.call != NULL && fault.left <= 0;
