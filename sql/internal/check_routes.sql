@@ -8,15 +8,8 @@ as $$
     with said as (
         select f.mode, f.from_city, f.from_state, f.from_country, f.to_city,
             f.to_state, f.to_country, f.currency, f.shipments, f.cost,
-            f.costed, sign(f.days)::integer * f.shipments as delivered,
-            f.seconds
-        from waybill.analytics_state a
-        join waybill.shipments s
-            on s.created_at >= a.routes_from::timestamp at time zone 'UTC'
-            and s.created_at >= p_first::timestamp at time zone 'UTC'
-            and s.created_at < (p_last + 1)::timestamp at time zone 'UTC'
-            and s.mode = a.mode
-        cross join lateral waybill.shipment_figures(s) f
+            f.costed, f.delivered, f.seconds
+        from waybill.fresh_routes(p_first, p_last) f
         union all
         select f.mode, f.from_city, f.from_state, f.from_country, f.to_city,
             f.to_state, f.to_country, f.currency, -f.shipments, -f.cost,
