@@ -12,7 +12,6 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -152,9 +151,10 @@ find_command(const char *name)
 	return NULL;
 }
 
-/* The command and its words start at argv[optind]; false: asked wrongly. */
+/* The command, which may be NULL, and its words start at argv[optind]; false: asked
+ * wrongly. */
 static bool
-read_options(int argc, char **argv, const char **file)
+read_options(int argc, char **argv, const char **file, const char **name)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -169,11 +169,12 @@ read_options(int argc, char **argv, const char **file)
 		if (option == 'c') {
 			*file = optarg;
 		} else if (option == 'h') {
-			print_help(stdout);
-			exit(CTL_OK);
+			*name = "help";
 		} else {
 			return false;
 		}
+	if (*name == NULL)
+		*name = argv[optind];
 	return true;
 }
 
@@ -206,21 +207,21 @@ int
 main(int argc, char **argv)
 {
 	const struct command *command = NULL;
-	const char *file;
+	const char *file, *name = NULL;
 	int status = CTL_USAGE;
 
 	log_set_name("waybill");
 	/* The commands say themselves what went wrong. */
 	log_set_priority(LOG_CRITICAL);
-	if (read_options(argc, argv, &file)) {
+	if (read_options(argc, argv, &file, &name)) {
 		command_file = file;
-		command = find_command(argv[optind]);
+		command = find_command(name);
 	}
 	if (command != NULL)
 		status = run(command, file, argc - optind, argv + optind);
-	else if (optind < argc)
-		(void)fprintf(stderr, "waybill: there is no command %s\n\n",
-		    argv[optind]);
+	else if (name != NULL)
+		(void)fprintf(
+		    stderr, "waybill: there is no command %s\n\n", name);
 	if (status == CTL_USAGE)
 		print_help(stderr);
 	return status;
