@@ -174,18 +174,20 @@ static void
 drain(struct jobs *jobs)
 {
 	int done = 0;
-	bool is_read;
+	bool is_broken;
 
 	jobs->record_ms = ++jobs->rounds % LONG_EVERY == 0 ? LONG_MS : FIRST_MS;
-	is_read = spool_drain(jobs->conf->spool_dir, bring, jobs, &done);
-	if (!is_read && errno != EWOULDBLOCK) {
+	/* One that somebody else drains at this moment is well. */
+	is_broken = !spool_drain(jobs->conf->spool_dir, bring, jobs, &done) &&
+	    errno != EWOULDBLOCK;
+	if (is_broken) {
 		jobs->has_failed = true;
 		if (!jobs->is_spool_broken)
 			log_event(LOG_ERROR, "jobs.spool",
 			    LOG_TEXT("reason", strerror(errno)),
 			    LOG_TEXT("path", jobs->conf->spool_dir));
 	}
-	jobs->is_spool_broken = !is_read && errno != EWOULDBLOCK;
+	jobs->is_spool_broken = is_broken;
 	if (done > 0)
 		log_event(
 		    LOG_NOTICE, "jobs.drained", LOG_NUMBER("records", done));

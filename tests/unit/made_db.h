@@ -1,7 +1,7 @@
 /*
  * A database that a test makes up: what commands call of db.h.  A function answers
- * with the rows that were made for it, none when there are none, or fails.  For one
- * file of a program.
+ * with the rows that were made for it, none when there are none, and may fail then.
+ * For one file of a program.
  */
 #ifndef WAYBILL_MADE_DB_H
 #define WAYBILL_MADE_DB_H
@@ -107,19 +107,19 @@ made_answer(
 	for (int i = 0; i < made_count; i++)
 		if (made_is_due(&made[i], true, function))
 			failure = &made[i];
-	if (failure != NULL) {
-		(void)snprintf(db->error.sqlstate, sizeof(db->error.sqlstate),
-		    "%s", failure->sqlstate);
-		(void)snprintf(db->error.message, sizeof(db->error.message),
-		    "%s", made_message);
-		return failure->status;
-	}
 	for (int i = 0; i < made_count; i++) {
 		const struct db_row answer = { made[i].columns, made[i].count };
 
 		if (made_is_due(&made[i], false, function) && row != NULL &&
 		    !row(context, &answer))
 			return DB_STOPPED;
+	}
+	if (failure != NULL) {
+		(void)snprintf(db->error.sqlstate, sizeof(db->error.sqlstate),
+		    "%s", failure->sqlstate);
+		(void)snprintf(db->error.message, sizeof(db->error.message),
+		    "%s", made_message);
+		return failure->status;
 	}
 	return DB_OK;
 }

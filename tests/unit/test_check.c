@@ -98,6 +98,14 @@ a_login_with_other_rights(void **state)
 	made_row(roles, "is", "t", NULL);
 	check_expect("check", "rights", "FAIL", "waybill owns the schema",
 	    "a login of its own in DATABASE_URL");
+	check_make_well("pg_catalog.current_setting");
+	for (int nth = 1; nth <= 4; nth++) {
+		made_row("pg_catalog.current_setting", "is",
+		    nth == 1 ? "150004" : "on", NULL);
+		made_at(nth);
+	}
+	check_expect("check", "rights", "FAIL", "on is a superuser",
+	    "a login of its own in DATABASE_URL");
 	check_make_well("pg_catalog.pg_backend_pid");
 	made_failure("pg_catalog.pg_backend_pid", 0, DB_AWAY, "");
 	check_expect("check", "schema", "skip",

@@ -1,7 +1,7 @@
 /* Commands whose database refuses, breaks or says odd things: each says so and
  * fails, and what it cannot know it leaves out. */
 #include "ctl/commands.h"
-#include "shared/hmac.h"
+#include "ctl/sqlfiles.h"
 #include "tests/unit/command.h"
 #include "tests/unit/made_db.h"
 
@@ -22,6 +22,16 @@ static const struct conf conf = { .secrets = { .database_url = "made",
 
 static const struct conf without = { .secrets = { .database_url = "" },
 	.sql_dir = "sql" };
+
+static bool is_terminal;
+
+/* Instead of libc's. */
+int
+isatty(int fd)
+{
+	(void)fd;
+	return is_terminal;
+}
 
 /* It ends with the status, and says both. */
 static void
@@ -201,6 +211,60 @@ what_a_rebuild_came_to(void **state)
 	    "events 7, of which 2 cannot be applied\n");
 }
 
+/* Several calls; who looks on sees how far it is. */
+static void
+a_rebuild_that_goes_on(void **state)
+{
+	static const char histories[] = "admin.rebuild_histories";
+
+	(void)state;
+	for (int terminal = 0; terminal < 2; terminal++) {
+		is_terminal = terminal == 1;
+		made_row(histories, "last", "x", "done", "7", NULL);
+		made_at(1);
+		made_row(histories, "last", "", "done", "2", NULL);
+		made_at(2);
+		expect(rebuild_run, "rebuild", CTL_OK, "histories 9\n",
+		    is_terminal ? "\r\033[Khistories: 7\r\033[Khistories: 9\n"
+				: "");
+	}
+	is_terminal = false;
+}
+
+static void
+what_a_report_came_to(void **state)
+{
+	(void)state;
+	made_row("admin.report_scope", "mode", "test", "date_from",
+	    "2026-11-01", "date_to", "2026-11-21", "as_of", "", NULL);
+	expect(report_run, "report --days 730 --mode test", CTL_OK,
+	    "test mode, 2026-11-01 to 2026-11-21 (UTC), nothing recorded yet",
+	    "");
+	made_row("admin.report_scope", "mode", "production", "as_of",
+	    "2026-11-21 09:00", NULL);
+	made_row("admin.report", "carrier", "USPS", "shipments", "3", NULL);
+	expect(report_run, "report --mode production", CTL_OK,
+	    ", as of 2026-11-21 09:00\n", "carrier  shipments\nUSPS     3\n");
+	made_row(
+	    "api.daily_figures", "day", "2026-11-20", "carrier", "a,b", NULL);
+	made_row(
+	    "api.daily_figures", "day", "2026-11-21", "carrier", NULL, NULL);
+	expect(report_run, "report --csv", CTL_OK,
+	    "day,carrier\r\n2026-11-20,\"a,b\"\r\n2026-11-21,", "");
+}
+
+static void
+rights_that_are_lacking(void **state)
+{
+	(void)state;
+	made_message = "permission denied to set role";
+	made_failure("admin.keys", 0, DB_AWAY, "");
+	expect(key_run, "key list", CTL_FAILED,
+	    "the keys cannot be read: permission denied to set role\n",
+	    "that of the database's owner may\n");
+	made_message = "made to fail";
+}
+
 static void
 what_was_queued_again(void **state)
 {
@@ -316,6 +380,72 @@ nothing_is_there_yet(void **state)
 	    "directory\n");
 }
 
+/* All that this program has was applied, and `more`; functions of `sha256`. */
+static void
+make_migrated(int more, const char *sha256)
+{
+	static struct sqlfiles files;
+	static char numbers[SQLFILES_MAX][12];
+	struct buf error;
+
+	buf_init(&error, 1000);
+	if (files.migration_count == 0)
+		assert_true(sqlfiles_read("sql", &files, &error));
+	made_row("pg_catalog.to_regprocedure", "to_regprocedure", "a", NULL);
+	for (int i = 0; i < files.migration_count + more; i++) {
+		(void)snprintf(numbers[i], sizeof(numbers[i]), "%d", i + 1);
+		made_row(applied, "version", numbers[i], "name",
+		    files.migrations[i].name, "sha256",
+		    files.migrations[i].up.sha256, NULL);
+	}
+	made_row("waybill.schema_deployment", "sha256",
+	    sha256 == NULL ? files.sha256 : sha256, "version",
+	    numbers[files.migration_count - 1], "server", "15", "running", "15",
+	    "program", "0.0", "at", "2026-11-21 09:00", NULL);
+}
+
+static void
+books_that_are_ours(void **state)
+{
+	static const char fails[] = "made to fail SQLSTATE 42601\n";
+
+	(void)state;
+	make_migrated(0, NULL);
+	expect(migrate_run, "migrate up", CTL_OK, "version ", "");
+	make_migrated(0, NULL);
+	expect(migrate_run, "migrate status", CTL_OK,
+	    "functions and views of 0.0, 2026-11-21 09:00 UTC\n", "");
+	make_migrated(0, NULL);
+	expect(migrate_run, "migrate verify", CTL_OK, ", 0 differences\n", "");
+	make_migrated(0, NULL);
+	made_row("waybill.migration_log", "version", "1", NULL);
+	expect(migrate_run, "migrate history", CTL_OK, "version\n1\n", "");
+	make_migrated(0, NULL);
+	expect(migrate_run, "migrate down", CTL_OK, "down 00", "version ");
+	make_migrated(0, "other");
+	expect(migrate_run, "migrate status", CTL_OK, "09:00 UTC: not those of",
+	    "");
+	make_migrated(0, "other");
+	expect(migrate_run, "migrate up", CTL_OK, "put ", "version ");
+	/* The lock, the preparation, the role, and then: */
+	make_migrated(0, "other");
+	made_failure(made_script, 4, DB_REFUSED, "42601");
+	expect(migrate_run, "migrate up", CTL_FAILED,
+	    "the deployment of functions failed, nothing was changed", fails);
+	make_migrated(0, NULL);
+	made_row(made_script, "sql_file", "api/a.sql", NULL);
+	made_at(4);
+	made_failure(made_script, 4, DB_REFUSED, "42601");
+	expect(migrate_run, "migrate down", CTL_FAILED,
+	    " failed, nothing was changed: ", fails);
+	make_migrated(1, NULL);
+	expect(migrate_run, "migrate down", CTL_FAILED,
+	    "there is no way down from version ", "");
+	make_migrated(1, NULL);
+	expect(migrate_run, "migrate up", CTL_FAILED,
+	    "applied, but this program does not have it\n", "");
+}
+
 /* What traffic locks is tried again; what is wrong is not. */
 static void
 scripts_that_fail(void **state)
@@ -355,10 +485,14 @@ main(void)
 		cmocka_unit_test(other_words_are_asked_wrongly),
 		cmocka_unit_test(what_a_refresh_came_to),
 		cmocka_unit_test(what_a_rebuild_came_to),
+		cmocka_unit_test(a_rebuild_that_goes_on),
+		cmocka_unit_test(what_a_report_came_to),
+		cmocka_unit_test(rights_that_are_lacking),
 		cmocka_unit_test(what_was_queued_again),
 		cmocka_unit_test(what_was_revoked),
 		cmocka_unit_test(a_table_is_plain),
 		cmocka_unit_test(books_that_are_not_ours),
+		cmocka_unit_test(books_that_are_ours),
 		cmocka_unit_test(nothing_is_there_yet),
 		cmocka_unit_test(scripts_that_fail),
 	};

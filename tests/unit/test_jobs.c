@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -226,6 +227,20 @@ a_spool_that_is_damaged(void **state)
 	    "reason=\"Not a directory\"");
 }
 
+static void
+a_spool_that_somebody_else_drains(void **state)
+{
+	int fd = open(spool, O_RDONLY | O_DIRECTORY);
+
+	(void)state;
+	keep(SPOOL_ANSWER);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	expect(jobs_run, "jobs --once", CTL_OK, "", "");
+	expect(spool_run, "spool", CTL_OK, "waiting ", " answer ");
+	assert_int_equal(close(fd), 0);
+	expect(jobs_run, "jobs --once", CTL_OK, "records=1", "");
+}
+
 /* --- the rest of a round ---------------------------------------------------------- */
 
 static void
@@ -372,6 +387,7 @@ main(void)
 		TEST(what_may_pass_waits),
 		TEST(what_is_refused_is_set_aside),
 		TEST(a_spool_that_is_damaged),
+		TEST(a_spool_that_somebody_else_drains),
 		TEST(what_else_a_round_does),
 		TEST(a_signal_ends_it),
 		TEST(lines_that_are_brought),
