@@ -109,7 +109,7 @@ void
 figures_read(struct request *rq, const void *data)
 {
 	const struct figures *figures = data;
-	struct parameter_values taken;
+	struct parameter_values taken = { .count = 0 };
 
 	if (!response_needs_database(rq) ||
 	    !parameter_take(rq, parameters, &taken))

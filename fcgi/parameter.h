@@ -47,9 +47,10 @@ struct parameter_values {
 	int count;
 };
 
-/* Adds the values of the request's query to `values`.  False when the request
- * has been refused: a parameter that the table (its end is a NULL name) does
- * not have, that came twice, or whose value is not allowed. */
+/* Adds the values of the request's query to `values`, whose count the caller has
+ * set.  False when the request has been refused: a parameter that the table (its
+ * end is a NULL name) does not have, that came twice, or whose value is not
+ * allowed. */
 bool parameter_take(struct request *, const struct parameter *table,
     struct parameter_values *values);
 
