@@ -107,7 +107,7 @@ test-asan: packages
 COVERED = build-coverage
 COVERAGE_TESTS = tests
 COVERAGE = BUILD=$(COVERED) SANITIZE="-w -O0 --coverage" HARDENING= \
-	LDFLAGS="--coverage -Wl,--wrap=abort,--wrap=_exit $(COVERED)/flush.o"
+	LDFLAGS="--coverage -Wl,--wrap=abort,--wrap=_exit,--wrap=execvp $(COVERED)/flush.o"
 COVERAGE_REPORT = gcovr --root . --object-directory $(COVERED) \
 	--filter shared/ --filter fcgi/ --filter ctl/ \
 	--exclude-throw-branches --exclude-unreachable-branches \
