@@ -75,7 +75,7 @@ clear_slot(struct slot *slot)
 	slot->is_connected = 0;
 }
 
-/* The slot of this worker; any free one for a worker that has none; or -1. */
+/* The slot of this worker, or a free one (0); -1 when there is none. */
 static int
 find_slot(const struct crew *crew, pid_t pid)
 {
@@ -83,9 +83,6 @@ find_slot(const struct crew *crew, pid_t pid)
 
 	for (i = 0; i < crew->slots; i++)
 		if (slot_of(crew, i)->pid == (int32_t)pid)
-			return i;
-	for (i = 0; i < crew->slots; i++)
-		if (crew->members[i].pid == 0 && slot_of(crew, i)->pid == 0)
 			return i;
 	return -1;
 }
@@ -108,6 +105,8 @@ adopt(struct crew *crew, pid_t pid, int64_t now_ms)
 	int i = find_slot(crew, pid);
 	struct member *member;
 
+	if (i < 0)
+		i = find_slot(crew, 0);
 	if (i < 0) {
 		(void)kill(pid, SIGKILL); /* more children than slots */
 		return;
@@ -208,7 +207,7 @@ crew_start(struct crew *crew)
 	pid_t parent = getpid();
 	pid_t pid;
 
-	if (now_ms < crew->next_start_ms || i < 0 || crew->members[i].pid != 0)
+	if (now_ms < crew->next_start_ms || i < 0)
 		return false;
 	slot = slot_of(crew, i);
 	slot->generation = crew->generation;
@@ -365,12 +364,9 @@ crew_bury(struct crew *crew)
 	for (i = 0; i < crew->slots; i++) {
 		pid_t pid = crew->members[i].pid;
 		int status = 0;
-		pid_t gone;
 
-		if (pid == 0)
-			continue;
-		gone = waitpid(pid, &status, WNOHANG);
-		if (gone == pid || (gone < 0 && errno == ECHILD))
+		/* 0: it lives. */
+		if (pid != 0 && waitpid(pid, &status, WNOHANG) != 0)
 			bury(crew, i, status);
 	}
 }
