@@ -105,8 +105,6 @@ FAULTY(struct dirent *, readdir, NULL, (DIR *directory), (directory))
 FAULTY(void *, mmap, MAP_FAILED,
     (void *at, size_t n, int protection, int flags, int fd, off_t from),
     (at, n, protection, flags, fd, from))
-FAULTY(int, clock_gettime, -1, (clockid_t clock, struct timespec *now),
-    (clock, now))
 /* It returns the error. */
 FAULTY(int, posix_fallocate, fault.error, (int fd, off_t from, off_t n),
     (fd, from, n))
@@ -123,6 +121,22 @@ __wrap_fsync(int fd)
 {
 	(void)fd;
 	return fault_is_now("fsync") ? -1 : 0;
+}
+
+/* How far all clocks are ahead. */
+static long fault_ahead_s;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int
+__wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	if (fault_is_now("clock_gettime") ||
+	    __real_clock_gettime(clock, now) != 0)
+		return -1;
+	now->tv_sec += fault_ahead_s;
+	return 0;
 }
 
 /* It is closed all the same (close(2)). */

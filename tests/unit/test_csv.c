@@ -124,6 +124,9 @@ says_when_it_does_not_fit(void **state)
 	buf_init(&out, 5);
 	assert_false(csv_add_line(&out, &row)); /* not even the names */
 	buf_free(&out);
+	buf_init(&out, 6);
+	assert_false(csv_add_line(&out, &row)); /* nothing but the names */
+	buf_free(&out);
 }
 
 static void

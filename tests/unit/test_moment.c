@@ -92,6 +92,7 @@ writes_what_postgresql_says(void **state)
 	assert_false(moment_format("0044-03-15 00:00:00+00 BC", false, out));
 	assert_false(moment_format("12026-11-21 09:37:10+00", false, out));
 	assert_false(moment_format("", false, out));
+	assert_false(moment_format("2026-11-21T09:37:10+00", false, out));
 	assert_false(moment_format("2026-11-21 0937:10+00", false, out));
 	assert_false(moment_format("2026-11-21 24:37:10+00", false, out));
 	assert_false(moment_format("2026-11-21 09:60:10+00", false, out));

@@ -2,6 +2,7 @@
  * Headers of EasyPost's answers: which are kept, and what is done to the rest.
  */
 #include "shared/reply.h"
+#include "tests/unit/faults.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -173,6 +174,20 @@ an_empty_line_ends_the_header(void **state)
 }
 
 static void
+is_an_answer_without_memory_for_its_headers(void **state)
+{
+	(void)state;
+	take("HTTP/1.1 200 OK\r\n");
+	fault_arm("realloc", 1, ENOMEM);
+	take("X-First: 1\r\n");
+	assert_true(fault_disarm());
+	take("\r\n");
+	reply_finish(&answer);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(answer.header_count, 0);
+}
+
+static void
 is_empty_again_after_a_reset(void **state)
 {
 	(void)state;
@@ -209,6 +224,9 @@ main(void)
 		    a_status_is_three_digits_or_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    an_empty_line_ends_the_header, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    is_an_answer_without_memory_for_its_headers, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    is_empty_again_after_a_reset, set_up, tear_down),
 	};

@@ -55,6 +55,7 @@ others_see_what_its_owner_writes(void **state)
 	scoreboard_slot(own, 0)->requests = 7;
 	scoreboard_slot(own, SLOTS - 1)->state = SLOT_BUSY;
 	scoreboard_slot(own, SLOTS - 1)->is_connected = 1;
+	scoreboard_slot(own, SLOTS - 1)->is_exporting = 1;
 	scoreboard_slot(own, SLOTS - 1)->requests = 3;
 	scoreboard_slot(own, SLOTS - 1)->errors = 1;
 	sum = scoreboard_sum(other);
@@ -62,6 +63,7 @@ others_see_what_its_owner_writes(void **state)
 	assert_int_equal(sum.limit, 4);
 	assert_int_equal(sum.idle, 1);
 	assert_int_equal(sum.busy, 1);
+	assert_int_equal(sum.exporting, 1);
 	assert_int_equal(sum.connected, 1);
 	assert_int_equal(sum.requests, 10);
 	assert_int_equal(sum.errors, 1);

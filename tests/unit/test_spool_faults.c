@@ -46,6 +46,7 @@ static const struct {
 	{ "readdir", EIO },
 	{ "renameat", EIO },
 	{ "unlinkat", EIO },
+	{ "unlinkat", ENOENT },
 	{ "flock", ENOLCK },
 	{ "read", EIO },
 	{ "read", EINTR },
@@ -93,12 +94,15 @@ take_new_spool(void)
 static bool
 keep(int number)
 {
+	static char query[500];
 	const struct spool_record record = { .kind = SPOOL_ANSWER,
 		.request_id = "r-1",
+		.query = query,
 		.status = number,
 		.body = "the body",
 		.body_bytes = 8 };
 
+	memset(query, 'q', sizeof(query) - 1);
 	return spool_keep(dir, MAX_BYTES, MAX_FILES, &record);
 }
 
@@ -233,12 +237,22 @@ stop_listening(void)
 	return said;
 }
 
+/* With what somebody has left who died long ago while writing. */
 static void
 fill(void)
 {
+	const struct timespec old[2] = { { 1, 0 }, { 1, 0 } };
+	char path[80];
+	int fd;
+
 	take_new_spool();
 	for (int i = 0; i < RECORDS; i++)
 		assert_true(keep(i));
+	(void)snprintf(path, sizeof(path), "%s/tmp/old", dir);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(futimens(fd, old), 0);
+	assert_int_equal(close(fd), 0);
 }
 
 static void
@@ -270,6 +284,7 @@ a_drain_that_fails_loses_nothing(void **state)
 				assert_int_equal(error, faults[i].error);
 			assert_true(drain(&applied));
 			assert_int_equal(count_files("new"), 0);
+			assert_int_equal(count_files("tmp"), 0);
 			assert_in_range(count_files("bad"), 1, 2);
 			for (int n = 1; n < RECORDS; n++)
 				assert_in_range(applied.times[n], 1, 2);
@@ -384,6 +399,24 @@ beside(char path[PATH_MAX], const char *place, const char *name,
     const char *suffix)
 {
 	(void)snprintf(path, PATH_MAX, "%s/%s/%s%s", dir, place, name, suffix);
+}
+
+static void
+a_clock_that_steps_back_changes_no_order(void **state)
+{
+	struct seen first;
+	struct seen last;
+
+	(void)state;
+	take_new_spool();
+	assert_true(keep(0));
+	first = list();
+	fault_ahead_s = -60;
+	assert_true(keep(1));
+	fault_ahead_s = 0;
+	last = list();
+	assert_int_equal(last.waiting, 2);
+	assert_true(strcmp(first.name, last.name) < 0);
 }
 
 static void
@@ -515,6 +548,7 @@ main(void)
 		cmocka_unit_test(what_could_not_be_set_aside_stays_and_is_told),
 		cmocka_unit_test(what_cannot_be_counted_is_not_guessed),
 		cmocka_unit_test(room_that_cannot_be_seen_is_none),
+		cmocka_unit_test(a_clock_that_steps_back_changes_no_order),
 		cmocka_unit_test(a_reason_may_be_missing),
 		cmocka_unit_test(what_is_gone_meanwhile_is_passed_over),
 		cmocka_unit_test(a_spool_that_cannot_be_read_is_no_empty_one),
