@@ -157,6 +157,11 @@ FAULTS = calloc clock_gettime close faccessat fdopendir flock fstat fstatat fsta
 FAULTY = $(shell grep -l faults.h tests/unit/test_*.c)
 $(FAULTY:tests/%.c=$(BUILD)/%): WRAP = $(FAULTS:%=-Wl,--wrap=%)
 
+# The same in the tests themselves.
+$(BUILD)/unit/test_db: FAULTS += poll PQconnectStartParams PQconsumeInput PQflush \
+	PQsendPrepare PQsendQuery PQsendQueryParams PQsendQueryPrepared \
+	PQsetnonblocking PQsocket
+
 $(BUILD)/unit/test_crew: WRAP = -Wl,--wrap=fork,--wrap=kill,--wrap=waitpid \
 	-Wl,--wrap=clock_ms,--wrap=fopen
 
