@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { SOON_MS = 100, LATE_MS = 5000 };
+enum { SOON_MS = 300, LATE_MS = 5000 };
 
 /* clang-format off */
 FAULTY(PGconn *, PQconnectStartParams, NULL,
@@ -375,6 +375,7 @@ a_server_that_is_silent_is_not_waited_for(void **state)
 	struct db_call one = make_call();
 
 	(void)state;
+	assert_serves(db);
 	fake_do(FAKE_SILENCE, 1, "");
 	one.deadline_ms = clock_ms() + SOON_MS;
 	assert_int_equal(db_call(db, &one, take_row, &given), DB_LATE);
@@ -413,7 +414,7 @@ a_server_that_does_not_read_is_not_written_to_for_ever(void **state)
 	one.plan_each = true; /* it would not answer what is prepared, too */
 	for (int is_broken = 0; is_broken < 2; is_broken++) {
 		fake_do(FAKE_DEAF, 1, "");
-		one.deadline_ms = clock_ms() + SOON_MS;
+		one.deadline_ms = clock_ms() + 2 * SOON_MS;
 		if (is_broken)
 			fault_arm("PQconsumeInput", 3, 0);
 		assert_int_equal(db_call(db, &one, NULL, NULL), DB_LATE);

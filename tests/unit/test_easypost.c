@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { SOON_MS = 100, LATE_MS = 5000, HEARD_BYTES = 4096 };
+enum { SOON_MS = 300, LATE_MS = 5000, HEARD_BYTES = 4096 };
 
 /*
  * A server, and what it heard.
