@@ -53,7 +53,7 @@ def test_a_word_behind_an_unknown_option_is_no_command(waybill):
 def test_a_configuration_that_is_not_there(waybill):
     done = waybill("-c", "/no/such/file", "config")
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr == ("waybill: /no/such/file: "
+    assert done.stderr == ("waybill: /no/such/file: cannot be read: "
                            "No such file or directory\n")
     # Who needs none is not kept back.
     assert waybill("-c", "/no/such/file", "version").returncode == 0

@@ -437,7 +437,7 @@ books_that_are_ours(void **state)
 	made_at(4);
 	made_failure(made_script, 4, DB_REFUSED, "42601");
 	expect(migrate_run, "migrate down", CTL_FAILED,
-	    " failed, nothing was changed: ", fails);
+	    " failed in api/a.sql, nothing was changed: ", fails);
 	make_migrated(1, NULL);
 	expect(migrate_run, "migrate down", CTL_FAILED,
 	    "there is no way down from version ", "");
@@ -470,7 +470,8 @@ scripts_that_fail(void **state)
 	made_row(made_script, "sql_file", "migrations/a.sql", NULL);
 	made_failure(made_script, 4, DB_REFUSED, "42601");
 	expect(migrate_run, "migrate up", CTL_FAILED, "up 0001_",
-	    "failed, nothing was changed: made to fail SQLSTATE 42601\n");
+	    " failed in migrations/a.sql, nothing was changed: made to fail "
+	    "SQLSTATE 42601\n");
 	made_failure(made_script, 3, DB_AWAY, "");
 	expect(migrate_run, "migrate up", CTL_FAILED,
 	    " failed, nothing was changed: made to fail\n", "");
