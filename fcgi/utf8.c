@@ -69,7 +69,6 @@ utf8_is_valid(const char *text, size_t bytes, size_t *characters)
 		at += step;
 		count++;
 	}
-	if (characters != NULL)
-		*characters = count;
+	*characters = count;
 	return true;
 }

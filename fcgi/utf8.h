@@ -11,7 +11,7 @@
  * when it begins with none (also at its end). */
 size_t utf8_character(const char *text, size_t bytes);
 
-/* True when all of it is well formed; *characters may be NULL. */
+/* True when all of it is well formed, and how many characters it has. */
 bool utf8_is_valid(const char *text, size_t bytes, size_t *characters);
 
 #endif

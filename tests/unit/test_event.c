@@ -64,7 +64,8 @@ static void
 all_else_is_other(void **state)
 {
 	static const char *const bodies[] = { "", "{", "{\"", "{\"description",
-		"{\"description\"", "{\"description\":", "{\"description\": ",
+		"{\"description\"", "{\"description\"\n", "{\"description\"x",
+		"{\"description\":", "{\"description\": ",
 		"{\"description\":\"", "{\"description\":\"report.new",
 		"{\"description\":\"report.new\\",
 		"{\"description\":\"report.newer\"}",
