@@ -185,6 +185,23 @@ def refund(shipment_id, tracking_code, **fields):
     } | fields
 
 
+def invoice(shipment_id, tracking_code, amount="1.60000", **fields):
+    return {
+        "id": new_id("shpinv"), "object": "ShipmentInvoice", "mode": "test",
+        "status": "processed", "user_id": new_id("user"), "order_id": None,
+        "shipment_id": shipment_id, "tracking_code": tracking_code,
+        "label_date": at(1), "quoted_amount": "6.07", "quoted_currency": "USD",
+        "initially_paid_amount": "6.07000", "initially_paid_currency": "USD",
+        "initially_paid_payment_log": new_id("paylog"),
+        "adjustment_reason": "Weight", "adjustment_amount": amount,
+        "invoice_date": at(5), "invoice_type": "adjustment",
+        "invoice_amount": amount, "invoice_currency": "USD",
+        "invoice_payment_log": new_id("paylog"), "total_cost": "7.67000",
+        "carrier_account": new_id("ca"), "carrier": "USPS",
+        "claimed_details": {"weight": 15.4}, "captured_details": {"weight": 21},
+    } | fields
+
+
 def order(shipments, **fields):
     return {
         "mode": "test", "reference": "", "is_return": False, "options": {},

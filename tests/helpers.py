@@ -398,6 +398,9 @@ class Simulator:
     def advance(self, tracker_id):
         return self._post(f"/tracker/{tracker_id}/advance", {})
 
+    def bill(self, object_id, amount):
+        return self._post("/invoice/" + object_id, {"amount": amount})
+
     def deliver(self, **what):
         return self._post("/deliver", what)
 

@@ -164,6 +164,24 @@ def test_refunds_by_tracking_code(api):
         "carrier": "USPS", "tracking_codes": ["9400" * 5]}}).status == 404
 
 
+def test_what_a_carrier_bills_later(api):
+    made = api.bought()
+    bill = api.sim("/invoice/" + made["id"], {"amount": "1.6"})
+    assert (bill["shipment_id"], bill["tracking_code"]) == (
+        made["id"], made["tracking_code"])
+    assert bill["adjustment_amount"] == bill["invoice_amount"] == "1.60000"
+    again = api.sim("/invoice/" + bill["id"], {"amount": "-0.5"})
+    assert (again["id"], again["adjustment_amount"]) == (bill["id"], "-0.50000")
+    told = [json.loads(one["body"]) for one in api.sim("/events")[-2:]]
+    assert [one["description"] for one in told] == [
+        "shipment.invoice.created", "shipment.invoice.updated"]
+    assert [one["result"]["adjustment_amount"] for one in told] == [
+        "1.60000", "-0.50000"]
+    assert told[1]["previous_attributes"] == {"adjustment_amount": "1.60000"}
+    assert api("POST", "/_sim/invoice/" + api.shipment()["id"],
+               {"amount": "1"}).status == 400
+
+
 def test_labels(api):
     made = api.bought()
     path = f"/v2/shipments/{made['id']}/label?file_format="

@@ -11,6 +11,8 @@
   GET    /_sim/events       all events, oldest first, with their exact bodies
   POST   /_sim/tracker/{id}/advance  {"steps": 1} or {"to": status}, "now", "wait": false
   POST   /_sim/refund/{id}/settle    the carrier grants a refund (rfnd_ or shp_)
+  POST   /_sim/invoice/{id}  {"amount"}: the carrier bills a label again, or gives back
+                            (shp_), or changes what it billed (shpinv_)
   POST   /_sim/webhook      {"url","secret","mode": test, production or both,
                             "disabled": true}; DELETE forgets all
   POST   /_sim/emit         {"description","result",...}: any event, as the test likes it
@@ -23,6 +25,7 @@
 
 import base64
 import json
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl
 
@@ -229,6 +232,16 @@ def settle_refund(app, _order, answer, rest, _query):
                 answer(refund)
                 return
     raise KeyError(key)
+
+
+@control("POST", "invoice")
+def bill(app, order, answer, rest, _query):
+    import shipments
+    space = app.store.find(rest)
+    if space is None:
+        raise KeyError(rest)
+    answer(shipments.bill(app, space, rest, Decimal(str(order["amount"])),
+                          app.store.now()))
 
 
 @control("POST", "webhook")

@@ -290,6 +290,30 @@ def refund(ids, now, code, carrier, shipment_id):
             "status": "submitted", "carrier": carrier, "shipment_id": shipment_id}
 
 
+def shipment_invoice(ids, mode, now, shipment):
+    """Of the label as it was bought; nothing is billed yet."""
+    rate, parcel = shipment["selected_rate"], shipment["parcel"]
+    paid = f"{Decimal(rate['rate']):.5f}"
+    details = {"length": parcel["length"], "width": parcel["width"],
+               "height": parcel["height"], "weight": parcel["weight"],
+               "service": rate["service"]}
+    return {
+        "id": ids.new("shpinv"), "object": "ShipmentInvoice", "mode": mode,
+        "status": "processed", "user_id": None, "order_id": None,
+        "shipment_id": shipment["id"], "tracking_code": shipment["tracking_code"],
+        "label_date": shipment["postage_label"]["label_date"],
+        "quoted_amount": rate["rate"], "quoted_currency": rate["currency"],
+        "initially_paid_amount": paid, "initially_paid_currency": rate["currency"],
+        "initially_paid_payment_log": ids.new("paylog"),
+        "adjustment_reason": "Weight", "adjustment_amount": "0.00000",
+        "invoice_date": stamp(now), "invoice_type": "adjustment",
+        "invoice_amount": "0.00000", "invoice_currency": rate["currency"],
+        "invoice_payment_log": ids.new("paylog"), "total_cost": paid,
+        "carrier_account": rate["carrier_account_id"], "carrier": rate["carrier"],
+        "claimed_details": details, "captured_details": dict(details),
+    }
+
+
 def batch(ids, mode, now, reference):
     when = stamp(now)
     return {

@@ -263,6 +263,25 @@ ACTIONS["refund"] = lambda app, space, refund, _ticket, when: \
     settle_refund(app, space, refund, when)
 
 
+def bill(app, space, key, amount, when):
+    """The carrier bills a label once more, or changes what it billed then."""
+    found = space.objects[key]
+    if found["object"] == "Shipment":
+        must_be_bought(found)
+        invoice, name = objects.shipment_invoice(
+            app.store.ids, space.mode, when, found), "created"
+    else:
+        invoice, name = found, "updated"
+    before = invoice["adjustment_amount"]
+    total = Decimal(invoice["initially_paid_amount"]) + amount
+    invoice.update(adjustment_amount=f"{amount:.5f}", invoice_amount=f"{amount:.5f}",
+                   total_cost=f"{total:.5f}")
+    space.put(invoice, when)
+    app.webhooks.emit(space, "shipment.invoice." + name, invoice,
+                      {"adjustment_amount": before} if name == "updated" else {}, when)
+    return invoice
+
+
 @route("POST", "/v2/shipments/*/refund")
 def refund_shipment(call):
     shipment = call.space.get(call.args[0], "shp")
