@@ -162,8 +162,8 @@ static const struct parameter completeness_parameters[] = {
 
 /* What is ready in the row and what is told apart from it; the other columns of
  * these views are there to be asked for. */
-#define LISTED_SHIPMENT "id, created_at, \"...\", extra_metadata, "           \
-	"from_address, to_address, parcel"
+#define LISTED_SHIPMENT "id, created_at, \"...\", adjustment, "               \
+	"adjustment_count, extra_metadata, from_address, to_address, parcel"
 #define WHOLE_SHIPMENT LISTED_SHIPMENT ", return_address, buyer_address, "   \
 	"customs_info, from_address_id, to_address_id, return_address_id, "    \
 	"buyer_address_id, parcel_id, customs_info_id, rates, events"

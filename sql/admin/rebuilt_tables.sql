@@ -5,7 +5,8 @@ language sql
 immutable
 as $$
     values ('addresses'), ('parcels'), ('customs_infos'), ('trackers'),
-        ('shipments'), ('refunds'), ('rates'), ('batch_operations')
+        ('shipments'), ('refunds'), ('shipment_invoices'), ('rates'),
+        ('batch_operations')
 $$;
 revoke all on function admin.rebuilt_tables() from public;
 grant execute on function admin.rebuilt_tables() to waybill_jobs;

@@ -40,8 +40,7 @@ begin
     end if;
     if v_read.flaw is null then
         begin
-            outcome := case when waybill.record_event_object(
-                v_read.doc -> 'result', v_read.doc ->> 'mode') > 0
+            outcome := case when waybill.record_event_object(v_read.doc) > 0
                 then 'applied' end;
         exception
             when data_exception or integrity_constraint_violation

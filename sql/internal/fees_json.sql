@@ -8,17 +8,13 @@ as $$
 declare
     v_fees jsonb;
     v_fee jsonb;
-    v_amount text;
 begin
     if jsonb_typeof(p_fees) = 'array' then
         for i in 0 .. jsonb_array_length(p_fees) - 1 loop
             v_fee := p_fees -> i;
-            v_amount := v_fee ->> 'amount';
             v_fees := coalesce(v_fees, '[]') || jsonb_build_object(
                 'type', waybill.to_brief(v_fee ->> 'type', 200),
-                'amount', case when left(v_amount, 1) = '-'
-                    then -waybill.to_number(substr(v_amount, 2))
-                    else waybill.to_number(v_amount) end,
+                'amount', waybill.to_amount(v_fee ->> 'amount'),
                 'refunded', v_fee ->> 'refunded' is not distinct from 'true');
         end loop;
     end if;

@@ -12,7 +12,8 @@ begin
             || @.object == "Address" || @.object == "Parcel"
             || @.object == "CustomsInfo" || @.object == "Tracker"
             || @.object == "Batch" || @.object == "Refund"
-            || @.object == "Rate")') as o (value);
+            || @.object == "Rate" || @.object == "ShipmentInvoice")')
+            as o (value);
 end
 $$;
 revoke all on function waybill.find_objects(jsonb) from public;

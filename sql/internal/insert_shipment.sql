@@ -1,5 +1,5 @@
--- The row of a new shipment: its document, and what its tracker, batch and
--- refund add to it.
+-- The row of a new shipment: its document, and what its tracker, batch,
+-- refund and invoices add to it.
 create or replace function waybill.insert_shipment(
     p_id uuid, p_key text, p_doc jsonb, p_mode text,
     p_updated_at timestamptz, p_richness integer, p_digest bigint)
@@ -11,8 +11,8 @@ begin
         to_address_id, return_address_id, buyer_address_id, parcel_id,
         customs_info_id, from_address, to_address, return_address,
         buyer_address, parcel, customs_info, created_at, mode, reference,
-        selected_rate_id, rates_data, base_cost, fees, total_cost, insurance,
-        currency, service, delivery_days, delivery_date, weight, is_return,
+        selected_rate_id, rates_data, base_cost, fees, adjustment,
+        adjustment_count, total_cost, insurance, currency, service, delivery_days, delivery_date, weight, is_return,
         order_id, label_url, purchased_at, promised_at, doc_reference,
         doc_status,
         doc_tracking_code, doc_carrier, doc_refund_status, doc_batch_id,
@@ -25,8 +25,9 @@ begin
         l.customs_info_id, l.from_address, l.to_address, l.return_address,
         l.buyer_address, l.parcel, l.customs_info, c.created_at, c.mode,
         c.reference, c.selected_rate_id, c.rates_data, c.base_cost,
-        c.fees, waybill.true_cost(c.base_cost, c.fees, s.refund_status),
-        c.insurance, c.currency, c.service, c.delivery_days,
+        c.fees, a.adjustment, a.adjustment_count,
+        waybill.true_cost(c.base_cost, c.fees, s.refund_status, a.adjustment,
+            a.adjustment_count), c.insurance, c.currency, c.service, c.delivery_days,
         c.delivery_date, c.weight, c.is_return, c.order_id, c.label_url,
         c.purchased_at, c.promised_at, c.reference,
         c.doc_status, c.doc_tracking_code,
@@ -39,7 +40,9 @@ begin
     cross join waybill.shipment_columns(p_doc, p_mode, p_updated_at) c
     cross join lateral waybill.shipment_state(p_id, p_key, p_updated_at,
         c.doc_status, c.doc_tracking_code, c.doc_carrier, c.doc_refund_status,
-        c.doc_batch_id, c.doc_batch_status) s;
+        c.doc_batch_id, c.doc_batch_status) s
+    cross join lateral waybill.adjustment_of(p_id, p_key, c.doc_tracking_code,
+        c.mode, c.currency) a;
 end
 $$;
 revoke all on function waybill.insert_shipment(

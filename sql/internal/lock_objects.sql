@@ -21,7 +21,7 @@ begin
             v_keys := v_keys || array(
                 select i.id #>> '{}'
                 from jsonb_path_query(v_doc, '$.shipments[*].id') as i (id));
-        when 'Refund' then
+        when 'Refund', 'ShipmentInvoice' then
             v_keys := array_append(v_keys, v_doc ->> 'shipment_id');
         else
             null;

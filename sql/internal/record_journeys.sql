@@ -1,5 +1,5 @@
--- Trackers, refunds, batches and shipments, which depend on each other: each
--- one's own row, then every other shipment that one of them touched.
+-- Trackers, refunds, invoices, batches and shipments, which depend on each other:
+-- each one's own row, then every other shipment that one of them touched.
 create or replace function waybill.record_journeys(p_docs jsonb[], p_mode text)
 returns void
 language plpgsql
@@ -26,17 +26,12 @@ begin
     end loop;
     foreach v_doc in array p_docs loop
         continue when waybill.to_key(v_doc ->> 'id') is null;
-        case v_doc ->> 'object'
-        when 'Tracker' then
-            v_touched := v_touched || waybill.record_tracker(v_doc, p_mode,
-                v_keys, v_ids);
-        when 'Refund' then
-            v_touched := v_touched || waybill.record_refund(v_doc, p_mode);
-        when 'Batch' then
-            v_touched := v_touched || waybill.record_batch(v_doc, p_mode);
-        else
-            null;
-        end case;
+        v_touched := v_touched || case v_doc ->> 'object'
+            when 'Tracker' then
+                waybill.record_tracker(v_doc, p_mode, v_keys, v_ids)
+            when 'Refund' then waybill.record_refund(v_doc, p_mode)
+            when 'ShipmentInvoice' then waybill.record_invoice(v_doc, p_mode)
+            when 'Batch' then waybill.record_batch(v_doc, p_mode) end;
     end loop;
     foreach v_doc in array p_docs loop
         v_key := waybill.to_key(v_doc ->> 'id');
@@ -47,7 +42,7 @@ begin
     end loop;
     if v_touched <> '{}' or v_linked <> '{}' then
         -- the shipments of these documents have just looked for themselves
-        perform waybill.settle_shipment(t.id)
+        perform waybill.settle_shipment(t.id, true)
         from (
             select u.id
             from unnest(v_touched) as u (id)

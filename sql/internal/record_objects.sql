@@ -28,7 +28,7 @@ begin
             v_parcels := array_append(v_parcels, v_doc -> 'parcel');
             v_customs := array_append(v_customs, v_doc -> 'customs_info');
             v_journeys := v_journeys || array[v_doc -> 'tracker', v_doc];
-        when 'Tracker', 'Refund' then
+        when 'Tracker', 'Refund', 'ShipmentInvoice' then
             v_journeys := array_append(v_journeys, v_doc);
         when 'Address' then
             v_addresses := array_append(v_addresses, v_doc);

@@ -7,7 +7,7 @@ as $$
 declare
     v record;
 begin
-    select e.payload, e.mode, e.received_at, e.state, e.error
+    select e.payload, e.received_at, e.state, e.error
     into v
     from waybill.webhook_events e
     where e.id = p_id
@@ -20,7 +20,7 @@ begin
     perform set_config('waybill.heard_at', v.received_at::text, true);
     begin
         state := case when waybill.record_event_object(
-            (v.payload -> 'result')::jsonb, v.mode) > 0
+            v.payload::jsonb) > 0
             then 'applied' else 'kept' end;
         error := null;
     exception

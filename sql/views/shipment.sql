@@ -12,6 +12,8 @@ create view api.shipment as
         s.delivered_at,
         s.updated_at,
         s.ready as "...",
+        s.adjustment::text as adjustment,
+        s.adjustment_count,
         s.from_address_id,
         s.to_address_id,
         s.return_address_id,

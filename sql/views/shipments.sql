@@ -10,6 +10,8 @@ create view api.shipments as
         s.service,
         s.batch_id,
         s.ready as "...",
+        s.adjustment::text as adjustment,
+        s.adjustment_count,
         s.extra_metadata,
         s.from_address,
         s.to_address,

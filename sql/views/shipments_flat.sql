@@ -10,6 +10,8 @@ create view api.shipments_flat as
         s.service,
         s.base_cost,
         s.total_cost,
+        s.adjustment,
+        s.adjustment_count,
         s.currency,
         s.delivery_days,
         s.delivery_date,
