@@ -17,8 +17,8 @@ from test_simple import FROM, PARCEL, TO, cheapest
 # When we wrote, and what is no function of documents: logs, keys, claims.
 BOOKKEEPING = ["recorded_at"]
 TABLES = ["addresses", "parcels", "customs_infos", "trackers", "shipments",
-          "shipment_events", "refunds", "rates", "batch_operations",
-          "batch_items", "webhook_events", "documents"]
+          "shipment_events", "refunds", "shipment_invoices", "rates",
+          "batch_operations", "batch_items", "webhook_events", "documents"]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,10 @@ def story(own):
     through({"shipments": [documents.shipment(bought=True) for _ in range(3)],
              "has_more": False}, "GET")
     through(documents.refund(whole["id"], whole["tracking_code"]))
+    bill = documents.invoice(whole["id"], whole["tracking_code"])
+    deliver(client, documents.event("shipment.invoice.created", bill))
+    deliver(client, documents.event("shipment.invoice.updated", dict(
+        bill, adjustment_amount="-0.50000"), 9))
     through({"rates": [documents.rate(whole["id"]) for _ in range(2)]})
     deliver(client, documents.event("batch.updated",
                                     documents.batch([whole["id"]])))
@@ -144,7 +148,10 @@ CORRUPTIONS = {
     "more events": "insert into shipment_events (id, tracker_id, created_at, "
                    "status) select uuid_generate_v7(), id, now(), 'error' "
                    "from trackers",
-    "rows": "delete from refunds; delete from rates",
+    "rows": "delete from refunds; delete from rates; "
+            "delete from shipment_invoices",
+    "adjustments": "update shipments set adjustment = 9, adjustment_count = 1 "
+                   "where doc_status is not null",
     "versions": "update parcels set doc_richness = 2000000000, length = 1 "
                 "where easypost_id is not null",
 }

@@ -72,8 +72,8 @@ def own(one_stack, own_db):
     sim._post("/reset", {})
     sim._post("/settings", {"auto_deliver": False, "list_limit": 0})
     own_db("truncate addresses, parcels, customs_infos, trackers, shipments, "
-           "shipment_events, refunds, rates, documents, webhook_events, "
-           "webhook_event_ids, walks, reconciliation_ledger cascade")
+           "shipment_events, refunds, shipment_invoices, rates, documents, "
+           "webhook_events, webhook_event_ids, walks, reconciliation_ledger cascade")
     return one_stack
 
 

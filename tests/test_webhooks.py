@@ -338,8 +338,10 @@ def result_of(family):
         return documents.shipment(bought=True)
     if start == "refund":
         return thing()
+    if start == "shipment":
+        return documents.invoice(documents.new_id("shp"), None)
     prefix = {"claim": "clm", "report": "shprep", "scan_form": "sf",
-              "payment": "pay"}.get(start, "shpinvrep")
+              "payment": "pay"}[start]
     return {"id": documents.new_id(prefix), "object": start.title(),
             "mode": "test", "status": "x", "created_at": documents.at(),
             "updated_at": documents.at()}
@@ -359,6 +361,7 @@ def test_every_documented_family_is_kept(nobody, db, family):
         "Batch": ("batch_operations", "batch_id"),
         "Refund": ("refunds", "easypost_id"),
         "Shipment": ("shipments", "easypost_id"),
+        "ShipmentInvoice": ("shipment_invoices", "easypost_id"),
     }.get(event["result"]["object"], (None, None))
     if table:
         assert db(f"select 1 from {table} where {key} = %s",
