@@ -123,10 +123,10 @@ create or replace view waybill.shipment_metrics as
 comment on column waybill.shipment_metrics.other_fees is
     'Fees of other types, and what invoices add';
 
--- Events that were kept, because nobody could apply them: jobs do it, when the
--- functions for it are there.
+-- Events that were kept, because nobody could apply them: jobs do it.  Not before the
+-- functions for it are there, which come behind the last migration.
 insert into waybill.jobs (kind, payload, run_at)
 select 'replay_event', jsonb_build_object('id', e.id),
-    now() + interval '1 minute'
+    now() + interval '15 minutes'
 from waybill.webhook_events e
 where e.object = 'ShipmentInvoice';

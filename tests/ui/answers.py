@@ -190,6 +190,7 @@ def shipment(number, mode="production", currency="USD", is_long=False, status=No
         "reference": LONG * 2 if is_long else f"order-{10470 - number}",
         "carrier": LONG if is_long else carrier, "service": service,
         "base_cost": f"{price:.2f}", "total_cost": f"{price + 0.05:.2f}",
+        "adjustment": None, "adjustment_count": 0,
         "currency": currency, "delivery_days": days, "delivery_date": None,
         "est_delivery_date": stamp(promised), "purchased_at": stamp(made),
         "delivered_at": stamp(made + datetime.timedelta(minutes=30))
