@@ -290,16 +290,15 @@ def test_reads_tell_it_beside_the_cost(own, own_db, tell):
 
 def test_the_figures_have_it_at_once(own, own_db, tell):
     carrier = unique("Billed")[:20]
-    shipment, event = bought(carrier=carrier, created_at=documents.NOW.strftime(
-        "%Y-%m-%dT%H:%M:%SZ"))
-    tell(event, created(invoice(shipment)))
+    shipment, event = bought(carrier=carrier, mode="production")
+    tell(event, created(invoice(shipment, mode="production")))
     for view, cost in (("mv_daily_shipment_analytics", "total_cost"),
                        ("mv_carrier_performance", "total_revenue"),
                        ("carrier_performance", "total_cost")):
         assert own_db.one(f"select {cost} from {view} where carrier = %s",
                           carrier) == Decimal("7.67"), view
     shown = Client(own, own.key).get(
-        "/db/analytics/dashboard?days=30&mode=test").json()["data"]
+        "/db/analytics/dashboard?days=30&mode=production").json()["data"]
     [mine] = [one for one in shown["carrier_performance"]
               if one["carrier"] == carrier]
     assert mine["costs"][0]["total_cost"] == "7.67"
