@@ -31,6 +31,8 @@ create type waybill.fresh_day as (date date, mode text, carrier text,
 -- never null, so that it can be a key.  Delivered, failed and the like go by the
 -- status; days (begun ones from the purchase to the delivery) are 0, and the
 -- promise is not counted, where a delivered one lacks the moments for it.
+-- No query inside computes what is needed twice: the whole row would be made a value
+-- for it, with all of its documents.
 create or replace function waybill.shipment_figures(p waybill.shipments)
 returns table (date date, mode text, carrier text, service text,
     currency text, days integer, from_city text, from_state text,
@@ -48,8 +50,9 @@ as $$
         coalesce(p.service, ''),
         case when p.total_cost is null then '' else coalesce(p.currency, '')
         end,
-        case when o.seconds is null then 0
-            else greatest(1, ceil(o.seconds / 86400)) end::integer,
+        case when p.status = 'delivered' and p.delivered_at >= p.purchased_at
+            then greatest(1, ceil(date_part('epoch', p.delivered_at
+                - p.purchased_at) / 86400)) else 0 end::integer,
         p.from_city,
         p.from_state,
         p.from_country,
@@ -63,21 +66,16 @@ as $$
             'available_for_pickup'))::integer,
         (p.status in ('failure', 'error', 'return_to_sender'))::integer,
         (p.status in ('cancelled', 'canceled'))::integer,
-        coalesce(o.is_on_time, false)::integer,
-        (o.is_on_time is not null)::integer,
+        case when p.status = 'delivered' and waybill.is_on_time(
+            p.delivered_at, p.promised_at, p.delivery_date is not null,
+            p.to_country, p.to_state) then 1 else 0 end,
+        case when p.status = 'delivered' and waybill.is_on_time(
+            p.delivered_at, p.promised_at, p.delivery_date is not null,
+            p.to_country, p.to_state) is not null then 1 else 0 end,
         coalesce(p.total_cost, 0),
         (p.total_cost is not null)::integer,
-        coalesce(o.seconds, 0)::bigint
-    from (
-        select case when p.status = 'delivered'
-                and p.delivered_at >= p.purchased_at
-                then date_part('epoch', p.delivered_at - p.purchased_at)
-                end as seconds,
-            case when p.status = 'delivered' and p.delivered_at is not null
-                and p.promised_at is not null
-                then waybill.is_on_time(p.delivered_at, p.promised_at,
-                    p.delivery_date is not null, p.to_country, p.to_state)
-                end as is_on_time
-        offset 0) o -- each is computed once
+        case when p.status = 'delivered' and p.delivered_at >= p.purchased_at
+            then date_part('epoch', p.delivered_at - p.purchased_at)
+            else 0 end::bigint
     where p.deleted_at is null
 $$;
