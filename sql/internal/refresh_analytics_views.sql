@@ -10,6 +10,7 @@ language plpgsql
 security definer
 set search_path = waybill, pg_temp
 set timezone = 'UTC'
+set jit = off
 as $$
 declare
     v_start timestamptz;
