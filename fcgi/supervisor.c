@@ -72,8 +72,9 @@ wake_at(struct supervisor *sv, int64_t at_ms)
 
 /* -- signals ------------------------------------------------------------ */
 
-static void
-open_signals(struct supervisor *sv)
+/* From now on signals wait to be read. */
+static sigset_t
+hold_signals(void)
 {
 	static const int wanted[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
 	sigset_t ours;
@@ -89,7 +90,13 @@ open_signals(struct supervisor *sv)
 	/* A log that nobody reads must not end us. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigprocmask(SIG_SETMASK, &ours, NULL);
-	sv->signal_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+	return ours;
+}
+
+static void
+open_signals(struct supervisor *sv, const sigset_t *ours)
+{
+	sv->signal_fd = signalfd(-1, ours, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (sv->signal_fd < 0)
 		log_fatal("supervisor.signals", strerror(errno));
 }
@@ -402,6 +409,8 @@ static void
 prepare(struct supervisor *sv, const struct supervisor_start *start)
 {
 	const char *path = start->socket_path;
+	/* Before anybody can reach us, who then may tell us to end. */
+	sigset_t signals = hold_signals();
 
 	sv->start = start;
 	sv->growth.base = pool_base(start->pool, start->conf);
@@ -411,7 +420,7 @@ prepare(struct supervisor *sv, const struct supervisor_start *start)
 		path = pool_socket_path(start->pool, start->conf);
 	/* First of all files: its place must be free. */
 	sv->listen = listen_open(path, start->socket_path != NULL);
-	open_signals(sv);
+	open_signals(sv, &signals);
 	if (pipe2(sv->report_fds, O_NONBLOCK | O_CLOEXEC) != 0)
 		log_fatal("supervisor.pipe", strerror(errno));
 	sv->board_path = pool_scoreboard_path(start->pool, start->conf);

@@ -57,21 +57,21 @@ SIZE = CONTROL.size + 4
 
 class Failing:
     def __init__(self, directory, build="build"):
-        self.library = os.path.join(directory, "failing.so")
+        self.preload = os.path.join(directory, "failing.so")
         self.control = os.path.join(directory, "failing.control")
         # The sanitizers bring their own malloc().
         is_sanitized = os.path.basename(build) == "build-asan"
         subprocess.run(
             ["gcc", "-D_GNU_SOURCE", "-std=c11", "-O1", "-Wall", "-Werror",
              "-fPIC", "-shared"] + ["-DWITH_MEMORY"] * (not is_sanitized)
-            + ["-o", self.library, os.path.join(ROOT, "tests/env/failing.c"),
+            + ["-o", self.preload, os.path.join(ROOT, "tests/env/failing.c"),
                "-ldl"], check=True)
         with open(self.control, "wb") as file:
             file.write(bytes(SIZE))
         with open(self.control, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), SIZE)
         self.environment = {
-            "LD_PRELOAD": self.library, "FAILING_FILE": self.control,
+            "LD_PRELOAD": self.preload, "FAILING_FILE": self.control,
             "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"]
             + ":verify_asan_link_order=0"}
         self.calls = CALLS[1:]

@@ -629,10 +629,16 @@ def test_nothing_is_bought_that_nobody_could_record(own, own_sim, own_db, how):
     easypost = Client(own, key)
     with changed_settings(own, ["upstream"], {
             "WAYBILL_SPOOL_DIR": "/proc/nowhere"}):
-        wait_until(lambda: all(answer.status_code == 200 for answer in parallel(
-            16, lambda number: Client(own, key).post(path))), 30,
-            "workers that are all connected")
+        def sixteen():
+            return parallel(16, lambda number: Client(own, key).post(path))
+
+        wait_until(lambda: all(answer.status_code == 200
+                               for answer in sixteen()), 30,
+                   "workers that are all connected")
+        warm = len(own_sim.calls(path))
+        sixteen()
         before = len(own_sim.calls(path))
+        assert before == warm + 16
         own_db.close()
         try:
             getattr(own.postgres, how)()

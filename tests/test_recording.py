@@ -448,6 +448,7 @@ def test_crossing_graphs_at_once_do_not_deadlock(sim, stack, db, through):
     wait_recorded(stack)
     for document in several:
         assert db.row("shipments", document["id"]) is not None
+    assert b"deadlock" not in stack.logs()["postgres.log"]
     wait_until(is_direct, 30, "the way into the database")
 
 

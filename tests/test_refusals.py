@@ -192,9 +192,8 @@ def test_without_tls_it_is_said_in_json_too(stack, log, path):
             wire.connect(stack.nginx.plain)
             wire.sendall(data)
             answer = read_answer(wire)
-        # A body is not looked at that nobody will read.  XXX "the page of the
-        # error page": what nginx cannot throw away, it refuses in HTML, when it
-        # is about to refuse already.
+        # A body is not looked at that nobody will read.  What nginx cannot throw
+        # away it refuses in HTML, when it is about to refuse already.
         if data.endswith(b"zz\r\n"):
             assert answer.status_code == 400
         else:
