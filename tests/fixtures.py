@@ -33,7 +33,7 @@ def nobody(stack):
 
 @pytest.fixture(scope="session")
 def db(stack):
-    found = Database(stack.database_url)
+    found = Database(stack.database_url, stack)
     yield found
     found.close()
 

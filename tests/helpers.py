@@ -310,9 +310,14 @@ def all_workers(stack):
 
 
 class Database:
-    """The tables, seen with an administrator's rights."""
+    """The tables, seen with an administrator's rights.
 
-    def __init__(self, url):
+    With a stack row() first waits for the spool to be empty: on a busy machine a
+    record goes that way whenever the database needs half a second.
+    """
+
+    def __init__(self, url, stack=None):
+        self.stack = stack
         self.connection = psycopg2.connect(url, connect_timeout=10)
         self.connection.autocommit = True
         self("set search_path = waybill, public")
@@ -333,6 +338,7 @@ class Database:
 
     def row(self, table, easypost_id):
         """The row of an EasyPost object as a dict; None when there is none."""
+        self.catch_up()
         with self.connection.cursor() as cursor:
             cursor.execute(f"select * from {table} where easypost_id = %s",
                            (easypost_id,))
@@ -340,6 +346,10 @@ class Database:
             assert len(rows) <= 1, (table, rows)
             names = [column.name for column in cursor.description]
         return dict(zip(names, rows[0])) if rows else None
+
+    def catch_up(self):
+        if self.stack:
+            wait_recorded(self.stack)
 
     def close(self):
         self.connection.close()

@@ -37,6 +37,7 @@ def secret(stack):
 
 def kept(db, event):
     """The stored rows of an event."""
+    db.catch_up()
     return db("select * from webhook_events where easypost_id = %s", event["id"])
 
 
