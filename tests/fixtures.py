@@ -47,6 +47,21 @@ def simulator(stack):
     return Simulator(stack.sim.base, getattr(stack.sim, "ca", None) or True)
 
 
+@pytest.fixture
+def same_webhooks(client):
+    """Whom EasyPost tells of events stays as it is: it would go on and try those
+    whom a test has named, before all others that it has to tell."""
+    def ids():
+        return {one["id"]
+                for one in client.get("/v2/webhooks").json()["webhooks"]}
+
+    before = ids()
+    yield
+    for one in ids() - before:
+        assert client("DELETE", f"/v2/webhooks/{one}").status_code < 300
+    assert ids() == before
+
+
 @pytest.fixture(scope="session")
 def odd_stack(tmp_path_factory):
     """A stack whose settings the tests may change, a few workers only."""

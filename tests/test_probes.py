@@ -239,7 +239,7 @@ def stranger():
         thread.join(10)
 
 
-def test_nobody_else_is_called(probes, sim):
+def test_nobody_else_is_called(probes, sim, same_webhooks):
     with stranger() as (port, met):
         hosts = [f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}",
                  f"2130706433:{port}", f"127.1:{port}",

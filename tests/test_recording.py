@@ -527,7 +527,8 @@ def test_custom_headers_of_webhooks_are_blanked(stack, through):
     assert traces(stack, secret) == []
 
 
-def test_request_bodies_with_secrets_leave_no_trace(stack, client, sim):
+def test_request_bodies_with_secrets_leave_no_trace(
+        stack, client, same_webhooks):
     secret = unique("hook-secret-")
     path = "/v2/webhooks"
     got = client.post(path, document={"webhook": {

@@ -1,7 +1,9 @@
 """The pools as seen from their sockets: what comes through nginx is well-formed, and
 nothing depends on that."""
 
+import os
 import re
+import signal
 import socket
 
 import pytest
@@ -10,7 +12,7 @@ import documents
 from fastcgi import (ABORT, STDIN, ask, connect, head, read_answer, record,
                      stream)
 from helpers import (assert_error, authorization, compact, digest, setting,
-                     unique, wait_until)
+                     unique, wait_until, workers)
 from test_simple import cheapest, made
 
 JSON = {"CONTENT_TYPE": "application/json"}
@@ -161,18 +163,30 @@ def test_what_is_no_fastcgi_is_dropped(stack, tell):
     assert_error(tell("webhook", "GET", "/webhooks/easypost"), 405)
 
 
+def say_and_go(stack, pool, data):
+    """Gone before any worker looks, however long this process has to wait."""
+    still = workers(stack, pool)
+    for pid in still:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with connect(stack.service.socket(pool)) as wire:
+            wire.sendall(data)
+    finally:
+        for pid in still:
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_whoever_goes_before_the_answer_gets_no_label(stack, sim, client):
     """Nobody waits for it any more, and whoever asks again buys again."""
     shipment = made(client)
     request_id = unique("gone-")
     path = f"/shipments/{shipment['id']}/buy"
     body = compact({"rate": cheapest(shipment)})
-    with connect(stack.service.socket("upstream")) as wire:
-        wire.sendall(head({
-            "REQUEST_METHOD": "POST", "REQUEST_URI": path,
-            "REQUEST_ID": request_id, "CONTENT_LENGTH": str(len(body)),
-            "HTTP_AUTHORIZATION": authorization(stack.key)})
-            + stream(STDIN, body) + record(STDIN))
+    say_and_go(stack, "upstream", head({
+        "REQUEST_METHOD": "POST", "REQUEST_URI": path,
+        "REQUEST_ID": request_id, "CONTENT_LENGTH": str(len(body)),
+        "HTTP_AUTHORIZATION": authorization(stack.key)})
+        + stream(STDIN, body) + record(STDIN))
     line = access_line(stack, "upstream", request_id)
     assert "status=499" in line and "CLIENT.GONE" in line
     assert sim.calls(f"/v2{path}") == []
@@ -181,10 +195,9 @@ def test_whoever_goes_before_the_answer_gets_no_label(stack, sim, client):
 def test_whoever_goes_while_it_is_answered_is_noted(stack):
     """And nobody else has to wait for it."""
     request_id = unique("gone-")
-    with connect(stack.service.socket("read")) as wire:
-        wire.sendall(head({
-            "REQUEST_METHOD": "GET", "REQUEST_ID": request_id,
-            "REQUEST_URI": "/db/shipments?format=ndjson",
-            "HTTP_AUTHORIZATION": authorization(stack.key)})
-            + record(STDIN))
+    say_and_go(stack, "read", head({
+        "REQUEST_METHOD": "GET", "REQUEST_ID": request_id,
+        "REQUEST_URI": "/db/shipments?format=ndjson",
+        "HTTP_AUTHORIZATION": authorization(stack.key)})
+        + record(STDIN))
     assert "client_gone=1" in access_line(stack, "read", request_id)
