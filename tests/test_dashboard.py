@@ -320,6 +320,22 @@ def test_a_promise_alone_makes_an_answer_anew(story, reader, own_db):
     assert client("DELETE", "/db/shipments/" + own["id"]).status_code == 200
 
 
+def test_promises_that_move_against_each_other(story, reader, own_db):
+    """One to later and one to earlier, by as much: what was ready is none any more,
+    though nothing has changed in sum."""
+    ids = [row[0] for row in own_db(
+        "insert into shipments (status, mode, promised_at) select 'in_transit', "
+        "'production', now() + n * interval '1 day' "
+        "from unnest(array[-5, 30]) n returning id")]
+    wait_until(lambda: is_ready(own_db, 30), 30, "a merge")
+    before = data_of(reader, days=30)["attention"]["late_count"]
+    own_db("update shipments set promised_at = promised_at + interval '10 days' "
+           "* case when promised_at < now() then 1 else -1 end "
+           "where id = any(%s::uuid[])", ids)
+    assert data_of(reader, days=30)["attention"]["late_count"] == before - 1
+    own_db("delete from shipments where id = any(%s::uuid[])", ids)
+
+
 def test_an_event_is_in_the_next_answer(story, reader):
     shipment = bought(1, "3.00")
     through(story, shipment)

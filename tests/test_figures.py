@@ -637,6 +637,39 @@ def test_a_record_that_has_to_wait_holds_up_no_merge(own, own_db):
                == "delivered", 30, "the event that had to wait")
 
 
+def test_a_full_spool_holds_up_no_merge(own, own_db):
+    """What is written meanwhile is merged while the spool is brought in."""
+    place = os.path.join(own.spool_dir, "new")
+    own.postgres.freeze()
+    try:
+        # One by one, as a shop sends them; the breaker opens with the second.
+        for _ in range(300):
+            assert deliver(Client(own), documents.event(
+                "tracker.updated", documents.tracker())).status_code == 200
+        waiting = len(os.listdir(place))
+    finally:
+        own.stop_pool("jobs")
+        own.postgres.thaw()
+    assert waiting >= 299
+    # Each takes a tenth of a second.
+    own_db("create function waybill.slow() returns trigger language plpgsql as "
+           "'begin perform pg_sleep(0.1); return null; end'")
+    own_db("create trigger slow after insert on webhook_event_ids "
+           "for each row execute function waybill.slow()")
+    try:
+        own.start_pool("jobs")
+        wait_until(lambda: len(os.listdir(place)) < waiting, 20, "the drain")
+        own_db("insert into shipments (carrier) values (%s)",
+               unique("Meanwhile")[:20])
+        wait_until(
+            lambda: own_db.one("select count(*) from shipment_deltas") == 0,
+            20, "a merge")
+        assert os.listdir(place)
+    finally:
+        own_db("drop function waybill.slow() cascade")
+    wait_recorded(own)
+
+
 # --- no more than is known ----------------------------------------------------------------
 
 
