@@ -8,7 +8,8 @@
  * job to whoever has locked it, and the functions are idempotent.
  * What must stay true: a record leaves the spool only when the database has it,
  * or has said that it will never take it; and one that has to wait, for a lock
- * that somebody holds or because it is much work, holds up no other.
+ * that somebody holds or because it is much work, holds up no other.  However
+ * much waits in the spool, figures are merged every second.
  */
 #include "ctl/activities.h"
 #include "ctl/commands.h"
@@ -43,6 +44,7 @@ enum {
 	MACHINE_EVERY_MS = 60 * 1000,
 	MACHINE_BYTES_MAX = 1024,
 	HOST_BYTES = 256,
+	FIGURES_EVERY_MS = 1000,
 	PARTITIONS_MS = 30000, /* the same */
 	PARTITIONS_EVERY_MS = 3600 * 1000,
 	PARTITIONS_AGAIN_MS = 60 * 1000, /* after a failure */
@@ -54,6 +56,7 @@ struct jobs {
 	struct machine machine;
 	int64_t machine_at_ms;
 	int64_t partitions_at_ms;
+	int64_t figures_at_ms;
 	unsigned rounds;
 	int record_ms;   /* limit of one record; shorter after a late one */
 	bool has_failed; /* in this round: the rest has no chance */
@@ -141,6 +144,27 @@ record(struct jobs *jobs, const struct spool_record *kept)
 	return db_call(jobs->db, &call, NULL, NULL);
 }
 
+/* Reads add what is not merged, so that one round more or less changes no figure,
+ * only what it costs to read it. */
+static void
+keep_figures(struct jobs *jobs)
+{
+	static const char *const functions[] = { "admin.merge_figures",
+		"admin.make_dashboards" };
+
+	if (clock_ms() < jobs->figures_at_ms)
+		return;
+	for (size_t i = 0; i < 2 && !jobs->has_failed && !is_stopped(); i++) {
+		const struct db_call call = { .function = functions[i],
+			.deadline_ms = clock_ms() + RECORD_MS };
+
+		notify_send("WATCHDOG=1");
+		if (db_call(jobs->db, &call, NULL, NULL) != DB_OK)
+			jobs->has_failed = true;
+	}
+	jobs->figures_at_ms = clock_ms() + FIGURES_EVERY_MS;
+}
+
 static enum spool_verdict
 bring(void *context, const struct spool_record *kept, const char **reason)
 {
@@ -150,6 +174,7 @@ bring(void *context, const struct spool_record *kept, const char **reason)
 
 	if (is_stopped())
 		return SPOOL_LATER;
+	keep_figures(jobs);
 	notify_send("WATCHDOG=1");
 	verdict = judge(jobs->db, record(jobs, kept));
 	if (verdict == SPOOL_LATER)
@@ -297,24 +322,6 @@ work_queue(struct jobs *jobs)
 	}
 }
 
-/* Reads add what is not merged, so that one round more or less changes no figure,
- * only what it costs to read it. */
-static void
-keep_figures(struct jobs *jobs)
-{
-	static const char *const functions[] = { "admin.merge_figures",
-		"admin.make_dashboards" };
-
-	for (size_t i = 0; i < 2 && !jobs->has_failed && !is_stopped(); i++) {
-		const struct db_call call = { .function = functions[i],
-			.deadline_ms = clock_ms() + RECORD_MS };
-
-		notify_send("WATCHDOG=1");
-		if (db_call(jobs->db, &call, NULL, NULL) != DB_OK)
-			jobs->has_failed = true;
-	}
-}
-
 static void
 work(struct jobs *jobs)
 {
@@ -322,10 +329,10 @@ work(struct jobs *jobs)
 	if (jobs->db == NULL)
 		return;
 	drain(jobs);
+	jobs->figures_at_ms = 0; /* of what has just been drained, too */
+	keep_figures(jobs);
 	if (!activities_bring(jobs->conf->run_dir, jobs->db, is_stopped))
 		jobs->has_failed = true;
-	if (!jobs->has_failed && !is_stopped())
-		keep_figures(jobs);
 	if (!jobs->has_failed)
 		work_queue(jobs);
 	if (!is_stopped())
