@@ -7,6 +7,7 @@ the database's own arithmetic is used for it.
 
 import collections
 import datetime
+import itertools
 import math
 import os
 import random
@@ -157,6 +158,11 @@ def assert_sums(db):
         "group by 1, 2, 3, 4, 5 having sum(shipments) <> 0")
     assert {row[:5]: row[5] for row in countries} == right.countries
     assert {row[:5]: row[6] for row in countries} == dict(right.spent)
+    for mode, days in itertools.product(("test", "production"), (7, 30)):
+        ready, anew = db("select api.dashboard(%s, %s)::text, "
+                         "dashboard_json(%s, %s)::text",
+                         days, mode, mode, days)[0]
+        assert ready == anew, (mode, days)
     return len(rows)
 
 
@@ -218,9 +224,11 @@ class Changer:
                                * dice.choice([0, 0.3, 1, 2.5, 2.9, 3.1, 9]),
                                created - DAY])
         return {
-            "status": dice.choice(["unknown", "pre_transit", "in_transit",
-                                   "delivered", "failure", "cancelled",
-                                   "return_to_sender", "from_the_future"]),
+            "status": dice.choice([
+                "unknown", "pre_transit", "in_transit", "out_for_delivery",
+                "available_for_pickup", "delivered", "failure", "error",
+                "return_to_sender", "cancelled", "canceled",
+                "from_the_future"]),
             "created_at": created, "purchased_at": bought,
             "delivered_at": arrived,
             "promised_at": dice.choice([None, created + DAY * 3]),
@@ -417,6 +425,7 @@ def test_what_has_piled_up_is_merged_in_parts(own, own_db):
                "pg_visible_in_snapshot(xid, %s)", taken)
         own_db("update analytics_state set horizon = pg_snapshot_xmin(%s)",
                taken)
+        own_db("update dashboards set since = '-infinity'")
         assert_sums(own_db)
         now_left = own_db.one("select count(*) from shipment_deltas")
         assert now_left < left
@@ -522,6 +531,39 @@ def test_a_repair_and_a_merge_do_not_wait_for_each_other(own, own_db):
     assert refreshing and merging
     assert refreshing[0][0] == ("mv_daily_shipment_analytics", "refreshed", 1)
     assert deadlocks() == before
+    assert_right(own_db)
+
+
+def test_a_view_that_is_broken_off_takes_no_other_along(own, own_db):
+    """What was compared and repaired before stays, and is written down."""
+    own_db("insert into shipments (carrier) values (%s)", unique("Broken")[:20])
+    wait_until(lambda: own_db.one("select count(*) from shipment_deltas") == 0,
+               30, "a merge")
+    own_db("update shipment_days set cost = cost + 5 where ctid = (select "
+           "ctid from shipment_days where shipments > 0 limit 1)")
+    before = own_db.one("select count(*) from refresh_history")
+    whole = own_db.one("select pg_get_functiondef("
+                       "'waybill.check_routes(date, date)'::regprocedure)")
+    own_db("create or replace function waybill.check_routes(p_first date, "
+           "p_last date) returns bigint language sql as "
+           "'select 0::bigint from pg_sleep(60)'")
+    told = []
+    thread = threading.Thread(target=lambda: told.append(
+        operate(own, "refresh", "--since", "2000-01-01")))
+    asleep = "from pg_stat_activity where wait_event = 'PgSleep'"
+    try:
+        thread.start()
+        wait_until(lambda: own_db.one("select count(*) " + asleep), 30,
+                   "the routes' turn")
+        own_db("select pg_cancel_backend(pid) " + asleep)
+        thread.join()
+    finally:
+        own_db(whole)
+    status, said, log = told[0]
+    assert status == 1
+    assert "mv_daily_shipment_analytics refreshed" in said and "DRIFT" in said
+    assert "mv_top_routes: " in log and "57014" in log
+    assert own_db.one("select count(*) from refresh_history") == before + 2
     assert_right(own_db)
 
 

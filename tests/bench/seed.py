@@ -161,7 +161,7 @@ def seed(url, rows=1_000_000, *, number=1, until=None, documents=0.05,
     plain.run("drop schema seeding cascade")
     in_parallel([lambda table=table: plain.run(
         f"vacuum (analyze) waybill.{table}") for table in FILLED], jobs)
-    plain.run("select count(*) from admin.refresh_analytics_views('2000-01-01')")
+    plain.run("select count(*) from waybill.refresh_analytics_views('2000-01-01')")
     tell("vacuumed and analyzed")
 
 

@@ -60,8 +60,11 @@ static const struct {
 	{ key_run, "key list", "admin.keys", "the keys cannot be read" },
 	{ key_run, "key revoke wb_a", "admin.revoke_key",
 	    "no key was revoked" },
-	{ refresh_run, "refresh", "admin.refresh_analytics_views",
-	    "the views were not refreshed" },
+	{ refresh_run, "refresh", "admin.merge_figures",
+	    "the figures were not merged" },
+	{ refresh_run, "refresh", "admin.refresh_view",
+	    "mv_daily_shipment_analytics" },
+	{ refresh_run, "refresh", "admin.refresh_view", "mv_top_routes" },
 	{ refresh_run, "refresh", "admin.maintain_partitions",
 	    "the partitions were not kept" },
 	{ report_run, "report", "admin.report_scope",
@@ -176,7 +179,7 @@ other_words_are_asked_wrongly(void **state)
 static void
 what_a_refresh_came_to(void **state)
 {
-	static const char views[] = "admin.refresh_analytics_views";
+	static const char views[] = "admin.refresh_view";
 
 	(void)state;
 	made_row(views, "view", "v", "result", "skipped", "duration_ms", "1",

@@ -1,7 +1,7 @@
--- For the operator's program: brings the three views up to date and compares them
--- with the shipments, one row each.  From p_since on, or (null) a few days; but
--- all of the last 90 when that was not done for a day.
-create function admin.refresh_analytics_views(p_since date)
+-- For the operator's program: brings one of the three views up to date and compares it
+-- with the shipments.  From p_since on, or (null) a few days; but all of the last 90
+-- when that was not done for a day, which the last of the three, the routes, tells.
+create function admin.refresh_view(p_view text, p_since date)
 returns table (view text, duration_ms numeric, result text, drift bigint)
 language sql
 volatile
@@ -9,7 +9,7 @@ security definer
 set search_path = waybill, pg_temp
 begin atomic
     select r.view, r.duration_ms, r.result, r.drift
-    from waybill.refresh_analytics_views(coalesce(p_since,
+    from waybill.refresh_view(p_view, coalesce(p_since,
         case when not exists (
             select
             from waybill.refresh_history h
@@ -18,5 +18,5 @@ begin atomic
                 and h.started_at > now() - interval '23.5 hours')
         then (now() at time zone 'UTC')::date - 90 end)) r;
 end;
-revoke all on function admin.refresh_analytics_views(date) from public;
-grant execute on function admin.refresh_analytics_views(date) to waybill_jobs;
+revoke all on function admin.refresh_view(text, date) from public;
+grant execute on function admin.refresh_view(text, date) to waybill_jobs;
