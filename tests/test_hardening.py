@@ -11,8 +11,9 @@ import pytest
 from helpers import ROOT, all_workers, supervisor_pid
 
 PROGRAMS = ["waybill", "waybill-fcgi"]
-FLAGS = ["-fstack-protector-strong", "-fstack-clash-protection",
-         "-ftrivial-auto-var-init=zero", "-fcf-protection=full", "-fPIE", "-O2"]
+FLAGS = {"-fstack-protector-strong", "-fstack-clash-protection",
+         "-ftrivial-auto-var-init=zero", "-fcf-protection=full", "-fPIE", "-O2"}
+PAGE_BYTES = 4096
 CET = re.compile(r"x86 feature:.*IBT.*SHSTK")
 
 
@@ -59,6 +60,27 @@ def test_the_compiler_guards_stacks_and_copies(program):
     assert "__stack_chk_fail" in symbols
     assert {"__explicit_bzero_chk", "__fprintf_chk", "__memcpy_chk",
             "__memmove_chk", "__snprintf_chk", "__vsnprintf_chk"} <= symbols
+
+
+def test_all_code_was_compiled_with_all_flags(program):
+    """As the compiler itself has noted it, of each file."""
+    noted = re.findall(r"DW_AT_producer +:.*(GNU C.*)", readelf(
+        "--debug-dump=info", "--dwarf-depth=1", program))
+    assert len(noted) > 50
+    assert [line for line in noted if FLAGS - set(line.split())] == []
+
+
+def test_no_stack_grows_past_its_guard_page(program):
+    """By a page at most, and each page is touched before the next one."""
+    code = subprocess.run(
+        ["objdump", "--disassemble", "--no-show-raw-insn", program],
+        capture_output=True, text=True, check=True, timeout=60).stdout
+    grows = re.findall(r"\tsub +\$0x([0-9a-f]{1,8}),%rsp\n.*\t(.*)\n", code)
+    large = [(int(size, 16), then) for size, then in grows
+             if int(size, 16) >= PAGE_BYTES]
+    assert len(large) > 5
+    assert [one for one in large
+            if one[0] > PAGE_BYTES or one[1] != "orq    $0x0,(%rsp)"] == []
 
 
 def test_fortify_is_3(build):
