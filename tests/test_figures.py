@@ -182,6 +182,10 @@ def operate(own, *words):
     return done.returncode, done.stdout, done.stderr
 
 
+VIEWS = ("mv_daily_shipment_analytics", "mv_carrier_performance",
+         "mv_top_routes")
+
+
 # --- a database that everybody changes ----------------------------------------------
 
 
@@ -565,6 +569,26 @@ def test_a_view_that_is_broken_off_takes_no_other_along(own, own_db):
     assert "mv_top_routes: " in log and "57014" in log
     assert own_db.one("select count(*) from refresh_history") == before + 2
     assert_right(own_db)
+
+
+@pytest.mark.parametrize("busy", VIEWS)
+def test_a_view_that_is_refreshed_elsewhere_is_left_alone(own, own_db, busy):
+    """And the others are refreshed nevertheless."""
+    holder = Database(own.database_url)
+    holder("begin; select pg_advisory_xact_lock(hashtext('waybill.refresh'), "
+           "hashtext(%s))", busy)
+    known = own_db.one("select max(started_at) from refresh_history")
+    status, said, _ = operate(own, "refresh")
+    holder("rollback")
+    holder.close()
+    wanted = {view: "skipped" if view == busy else "refreshed"
+              for view in VIEWS}
+    assert status == 0
+    assert dict(own_db("select view_name, result from refresh_history where "
+                       "%s is null or started_at > %s", known, known)) == wanted
+    for view, result in wanted.items():
+        assert f"{view} {result}" in said
+    assert set(refreshed(own_db)) == set(VIEWS)
 
 
 def test_the_operator_is_told_of_drift(own, own_db):
