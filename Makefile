@@ -274,7 +274,9 @@ $(STAMPS)/units: $(UNITS) $(wildcard systemd/*/*) \
 	@rm -rf $@.d && mkdir -p $@.d && cp -r systemd/. $@.d
 	@sed -i 's,/usr/bin/waybill,$(CURDIR)/$(BUILD)/waybill,g' $@.d/*.service
 	@echo units
-	@cd $@.d && systemd-analyze verify --man=no ./*.service ./*.socket ./*.timer
+	@cd $@.d && systemd-analyze verify --man=no --recursive-errors=no \
+		./*.service ./*.socket ./*.timer >verified 2>&1 && \
+		[ ! -s verified ] || { cat verified; exit 1; }
 	@cd $@.d && for unit in *.service; do \
 		name=$${unit#waybill-}; name=$${name%.service}; most=; \
 		for pair in $(EXPOSURE_MAX); do \
