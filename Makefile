@@ -211,7 +211,7 @@ check: packages
 checks: $(FORMATTED:%=$(STAMPS)/%.format) \
 	$(SOURCES:%.c=$(STAMPS)/%.tidy) $(SOURCES:%.c=$(STAMPS)/%.analyzer) \
 	$(STAMPS)/cppcheck $(STAMPS)/floors $(STAMPS)/shell $(STAMPS)/sql \
-	$(STAMPS)/units $(STAMPS)/nginx
+	$(STAMPS)/units $(STAMPS)/nginx $(STAMPS)/alerts
 
 $(STAMPS)/%.format: % .clang-format
 	@mkdir -p $(@D)
@@ -291,6 +291,15 @@ $(STAMPS)/nginx: $(wildcard nginx/*) tests/env/nginx.py
 	@mkdir -p $(@D)
 	@echo nginx
 	@cd tests && $(PYTHON) -m env.nginx
+	@touch $@
+
+# That each alert has a test is seen by tests/test_monitoring.py.
+ALERT_TESTS = $(wildcard tests/monitoring/*.test.yml)
+$(STAMPS)/alerts: monitoring/waybill.rules.yml $(ALERT_TESTS)
+	@mkdir -p $(@D)
+	@echo alerts
+	@promtool check rules $< >$@.log && promtool test rules $(ALERT_TESTS) \
+		>>$@.log || { cat $@.log; exit 1; }
 	@touch $@
 
 # --- install ------------------------------------------------------------------

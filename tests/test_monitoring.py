@@ -1,9 +1,10 @@
 """What monitoring stands on: the views of the server's own state, and the names
-that rules and dashboard ask for.  Whether alerts fire tells promtool: `make accept`.
+that rules and dashboard ask for.  When alerts fire tells promtool: `make check`.
 """
 
 import concurrent.futures
 import os
+import pathlib
 import shutil
 import subprocess
 import tempfile
@@ -368,6 +369,15 @@ def test_every_name_is_exported(stack, client, nobody, follower):
         assert name in exported, (where, name)
         # The first two are Prometheus' own.
         assert labels <= exported[name] | {"job", "instance"}, (where, name)
+
+
+def test_each_alert_has_a_test():
+    """They are run by `make check`."""
+    tested = "".join(path.read_text(encoding="utf-8") for path in pathlib.Path(
+        ROOT, "tests", "monitoring").glob("*.test.yml"))
+    alerts = [rule["alert"] for rule in monitored.rules() if "alert" in rule]
+    assert len(alerts) > 40
+    assert [name for name in alerts if f'"{name}"' not in tested] == []
 
 
 def test_alerts_say_what_people_need():

@@ -57,7 +57,8 @@ python3-jsonschema: the shape of answers
 chromium: the page, as people see it
 chromium-driver: a hand for it
 python3-selenium: what the hand does
-pgbackrest: backups, and the units that make them"
+pgbackrest: backups, and the units that make them
+prometheus: when the alerts fire"
 
 accept="pebble: an authority that gives certificates
 certbot: asks it for them
@@ -157,8 +158,10 @@ if [ ! -e "$cluster" ] && ! is_installed postgresql; then
     $as_root mkdir -p "$cluster_dir"
     echo 'create_main_cluster = false' | $as_root tee "$cluster" >/dev/null
 fi
-had_nginx=no
-! is_installed nginx || had_nginx=yes
+ours=
+for service in nginx prometheus; do
+    is_installed $service || ours="$ours $service"
+done
 
 $as_root apt-get update -q
 # shellcheck disable=SC2086 # a list of words
@@ -166,6 +169,8 @@ $as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
     apt-get install -q -y --no-remove --no-install-recommends $missing
 
 # Nor shall they start with the next boot, if it was us who brought them.
-if [ $had_nginx = no ] && [ -d /run/systemd/system ]; then
-    $as_root systemctl disable --quiet nginx.service || true
-fi
+[ -d /run/systemd/system ] || exit 0
+for service in $ours; do
+    ! is_installed "$service" ||
+        $as_root systemctl disable --quiet "$service.service" || true
+done
