@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What gcovr counted, a line a file, those with most branches not taken first.
 
-    table.py coverage.csv
+    table.py coverage.csv PERCENT    fails when fewer of all branches are taken
 """
 
 import csv
@@ -19,7 +19,8 @@ def line(name, counts):
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
+    path, percent = sys.argv[1:]
+    with open(path, encoding="utf-8") as file:
         files = {row["filename"]: [int(row[name]) for name in (
             "line_total", "line_covered", "branch_total", "branch_covered")]
             for row in csv.DictReader(file)}
@@ -28,8 +29,13 @@ def main():
     for name, counts in sorted(files.items(),
                                key=lambda one: one[1][3] - one[1][2]):
         print(line(name, counts))
-    print(line("all", [sum(column) for column in zip(*files.values())]))
+    total = [sum(column) for column in zip(*files.values())]
+    print(line("all", total))
+    _, _, branches, taken = total
+    if not branches or 100 * taken < float(percent) * branches:
+        return f"fewer than {percent} % of the branches are taken"
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
