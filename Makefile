@@ -269,8 +269,8 @@ $(STAMPS)/sql: tests/check_sql.py $(BUILD)/waybill $(shell find sql -name '*.sql
 
 # The programs need not be installed: copies of the units name those built here.
 # The most that may be exposed of each service, in the tenths of systemd-analyze; a
-# service that is not here fails.  Debian's redis-server has 12, its nginx,
-# postgresql@ and php8.2-fpm have 96.
+# service that is not here fails.  tests/boot measures nginx, PostgreSQL, php-fpm and
+# Redis beside them.
 EXPOSURE_MAX = read=4 webhook=4 jobs=4 refresh=4 upstream=12 reconcile=12 backup@=12
 $(STAMPS)/units: $(UNITS) $(wildcard systemd/*/*) \
 		$(BUILD)/waybill-fcgi $(BUILD)/waybill
@@ -407,8 +407,8 @@ deb:
 	@mv build/deb/*.deb build
 	@echo built build/waybill_$(VERSION)_*.deb
 
-# The package on a Debian that systemd has booted; as root, and some minutes.
-# MODULES=DIR, where npm has put @easypost/api, for the official client too.
+# The package on a Debian that systemd has booted; as root, and some minutes.  Needs
+# the network, for npm.
 test-boot: deb
 	@tests/env/packages.sh boot
 	$(PYTHON) -m pytest -q tests/boot/boot.py

@@ -1,9 +1,8 @@
 """`make test-boot`: the package on a Debian that systemd has booted.
 
-One machine and one story, in the order of the file: installed as the README
-says, used, hurt, rebooted, upgraded, removed.  Not a part of `make test`: it
-needs root, mmdebstrap and systemd-nspawn, and some minutes.  With an official
-client where MODULES names a directory into which npm has put it.
+One machine and one story, in the order of the file: installed with the lines of
+the README, used, saved, hurt, rebooted, upgraded, removed.  Not a part of `make
+test`: it needs root, mmdebstrap, systemd-nspawn and npm, and some minutes.
 """
 
 import contextlib
@@ -13,6 +12,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -26,25 +26,34 @@ import documents  # noqa: E402: the path comes first
 from env.run import SHIPMENT  # noqa: E402
 from env.simulator import Simulator  # noqa: E402
 from env.wait import wait_until  # noqa: E402
-from helpers import Client, deliver  # noqa: E402
+from helpers import Client, children, deliver  # noqa: E402
 from load import Load, stopwatch  # noqa: E402
-from machine import Machine, make_root  # noqa: E402
+from machine import Machine, make_root, packaged_unit  # noqa: E402
 
-BUILD = HERE.parents[1] / "build"
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build"
 POOLS = ("read", "webhook", "upstream")
 SERVICES = tuple(f"waybill-{name}" for name in (*POOLS, "jobs"))
-TIMERS = ("waybill-refresh.timer", "waybill-reconcile.timer")
-SECRET = "boot-whsec-9b1f4c"
+# Timers, and what each starts.
+TIMERS = {"waybill-refresh": "waybill-refresh",
+          "waybill-reconcile": "waybill-reconcile",
+          "waybill-backup-full": "waybill-backup@full",
+          "waybill-backup-diff": "waybill-backup@diff"}
 TEST_KEY, PRODUCTION_KEY = "EZTKbootsimulator0000", "EZAKbootsimulator0000"
-CERTIFICATE = "/etc/ssl/certs/ship.pem"
-# What the story itself puts there.
-OURS = ("/var/tmp/waybill.deb",
-        "/etc/systemd/system/waybill-refresh.timer.d",
-        "/etc/systemd/system/waybill-refresh.timer.d/now.conf")
+NAME = "localhost"  # of the site, for ship.example.com
+CERTIFICATES = f"/etc/letsencrypt/live/{NAME}"
+# What the README has one paste.
+PASTED = {"secrets/easypost-api-key": PRODUCTION_KEY,
+          "secrets/easypost-test-api-key": TEST_KEY}
+# Where the story itself puts things.
+OURS, AT_ONCE = "/var/tmp/story", "/etc/systemd/system/waybill-.timer.d"
 CLIENTS = 8  # of the load
-# The longest that anybody may wait, and how soon after a boot (seconds).
-OUTAGE_MAX = 0.5
+# Seconds: the longest that anybody may wait; without a supervisor, without a
+# worker, with one that hangs (WatchdogSec= and one more), and after a boot.
 LATENCY_MAX = 0.5
+OUTAGE_MAX = 0.5
+WORKER_MAX = 0.2
+WATCHDOG_MAX = 11.0
 AFTER_BOOT_MAX = 5.0
 
 
@@ -53,9 +62,9 @@ class Box:
 
     def __init__(self, machine, folder, sim):
         self.machine, self.folder, self.sim = machine, folder, sim
-        self.url = "https://localhost"
+        self.url = f"https://{NAME}"
         self.ca = os.path.join(folder, "ship.pem")
-        self.key = None
+        self.key = self.secret = None
 
     def client(self):
         return Client(self, self.key)
@@ -76,9 +85,17 @@ class Box:
     def main_pid(self, service):
         return int(self.machine.show(service, "MainPID"))
 
-    def kill(self, pid, signal="KILL"):
-        assert pid > 1, "nobody is to be killed"
-        self.machine.run("kill", f"-{signal}", str(pid))
+    def supervisor(self, service):
+        """As this machine knows it: to be killed without a program in between."""
+        def found():
+            pid, name = self.machine.outside(self.main_pid(service))
+            return pid if name == "waybill-fcgi" else None
+
+        return wait_until(found, 10, "the supervisor")
+
+    def wait_for_another(self, service, before, seconds):
+        wait_until(lambda: self.main_pid(service) not in (0, before), seconds,
+                   "another supervisor")
 
     def workers(self, service):
         return list(map(int, self.machine.run(
@@ -124,9 +141,29 @@ def needed(package):
 
 
 @pytest.fixture(scope="module")
-def box(package, tmp_path_factory):
+def modules():
+    """Where npm has put the official client that `make accept` has, too."""
+    folder = BUILD / "boot" / "client"
+    known = json.loads((HERE.parent / "accept/package.json").read_text())
+    name = "@easypost/api"
+    subprocess.run(["npm", "install", "--silent", "--no-save", "--prefix",
+                    folder, f"{name}@{known['dependencies'][name]}"],
+                   check=True, timeout=300)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def peers():
+    """Units of Debian's that nothing here needs, for a comparison."""
+    return [packaged_unit(BUILD / "boot" / name, name)
+            for name in ("php8.2-fpm", "redis-server")]
+
+
+# After what needs this machine's network.
+@pytest.fixture(scope="module")
+def box(package, modules, peers, tmp_path_factory):
     folder = tmp_path_factory.mktemp("boot")
-    root = make_root(BUILD / "boot", needed(package))
+    root = make_root(BUILD / "boot", [*needed(package), "pgbackrest"])
     (BUILD / "boot.json").unlink(missing_ok=True)
     overlay = BUILD / "boot" / "overlay"
     shutil.rmtree(overlay, ignore_errors=True)
@@ -144,58 +181,80 @@ def box(package, tmp_path_factory):
 # --- installed ----------------------------------------------------------------
 
 
-def test_it_installs_and_nothing_fails(box, package):
+def commands(document, section):
+    """What a section has one type; those of several lines as one."""
+    text = re.search(rf"(?ms)^## {section}\n(.*?)(?=^## )",
+                     (ROOT / document).read_text())[1]
+    return re.sub(r"\\\n *", "", "\n".join(re.findall(
+        r"(?m)^    (.*)$", text))).replace("ship.example.com", NAME).split("\n")
+
+
+@pytest.fixture(scope="module")
+def readme():
+    return commands("README.md", "Install")
+
+
+def test_it_installs_and_nothing_fails(box, package, readme):
+    make_certificate(box)
     box.files_before = files_of(box)
-    box.machine.copy(package, OURS[0])
-    box.machine.run("apt-get", "install", "-y", OURS[0])
+    box.machine.run("mkdir", "-p", f"{OURS}/build")
+    box.machine.copy(package, f"{OURS}/build/{package.name}")
+    made, _, install = readme[0].partition(" && ")
+    assert made == "make deb"
+    box.machine.shell(f"cd {OURS}; {install}")
     assert box.failed_units() == []
     listening = box.machine.run("ss", "-Hltn")
     assert ":443" not in listening, "nothing is served before it is asked for"
 
 
-def files_of(box):
-    return set(box.machine.run(
-        "find", "/", "-xdev", "(", "-path", "/proc", "-o", "-path", "/sys",
-        "-o", "-path", "/dev", "-o", "-path", "/run/systemd", ")", "-prune",
-        "-o", "-print").splitlines())
-
-
-def test_it_is_set_up_as_the_readme_says(box):
+def make_certificate(box):
+    """Where certbot would put one, and one that the machine trusts."""
     run = box.machine.run
+    run("mkdir", "-p", CERTIFICATES)
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "90", "-subj",
-        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
-        "/etc/ssl/private/ship.key", "-out", CERTIFICATE)
-    pathlib.Path(box.ca).write_text(run("cat", CERTIFICATE))
-    run("sed", "-i", "-e", f"s,/etc/ssl/certs/ssl-cert-snakeoil.pem,"
-        f"{CERTIFICATE},", "-e", "s,/etc/ssl/private/ssl-cert-snakeoil.key,"
-        "/etc/ssl/private/ship.key,", "-e", "s,ship.example.com,localhost,",
-        "/etc/nginx/sites-available/waybill")
-    run("sed", "-i", "s/worker_connections .*/worker_connections 8192;/; "
-        "1i worker_rlimit_nofile 20000;", "/etc/nginx/nginx.conf")
-    for name, secret in (("easypost-api-key", PRODUCTION_KEY),
-                         ("easypost-test-api-key", TEST_KEY),
-                         ("webhook-secret", SECRET)):
-        box.machine.write(f"/etc/waybill/secrets/{name}", secret)
-    run("sed", "-i", "-e", "s,^#DATABASE_URL=.*,DATABASE_URL=postgresql:"
-        "///waybill,", "-e", "s,^#EASYPOST_API_BASE=.*,EASYPOST_API_BASE="
-        f"{box.sim.base},", "/etc/waybill/waybill.conf")
-    for words in (["createuser", "waybill"], ["createdb", "waybill"]):
-        run("runuser", "-u", "postgres", "--", *words)
-    box.as_owner("migrate", "up")
-    box.psql("grant waybill_worker, waybill_jobs to waybill")
-    made = box.as_owner("key", "create", "--name", "shop", "--mode", "test",
+        f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-keyout",
+        f"{CERTIFICATES}/privkey.pem", "-out", f"{CERTIFICATES}/fullchain.pem")
+    run("cp", f"{CERTIFICATES}/fullchain.pem",
+        "/usr/local/share/ca-certificates/ship.crt")
+    run("update-ca-certificates")
+    pathlib.Path(box.ca).write_text(run("cat", f"{CERTIFICATES}/fullchain.pem"))
+
+
+def files_of(box):
+    return set(box.machine.run(
+        "find", "/", "/run", "-xdev", "(", "-path", "/proc", "-o", "-path",
+        "/sys", "-o", "-path", "/dev", ")", "-prune", "-o", "-print"
+    ).splitlines())
+
+
+def test_it_is_set_up_with_the_lines_of_the_readme(box, readme):
+    box.machine.run("sed", "-i", "s,^#EASYPOST_API_BASE=.*,EASYPOST_API_BASE="
+                    f"{box.sim.base},", "/etc/waybill/waybill.conf")
+    box.machine.run("sed", "-i", f"s,ship.example.com,{NAME},",
+                    "/etc/nginx/sites-available/waybill")
+    *lines, curl = (line for line in readme[1:]
+                    if "certbot certonly" not in line)
+    assert len(lines) == len(readme) - 3 > 15
+    pasted, key = dict(PASTED), "wb_..."
+    for line in lines:
+        stdin = next((pasted.pop(name) for name in PASTED
+                      if f"{name}'" in line), None)
+        said = box.machine.shell(line, stdin=stdin)
+        if "waybill key create" in line:
+            key = re.search(r"wb_[\w-]+", said)[0]
+    assert pasted == {} and "wb_..." in curl
+    wait_until(lambda: '"shipments":' in box.machine.shell(
+        curl.replace("wb_...", key)), 30, "EasyPost, which has a limit")
+    made = box.as_owner("key", "create", "--name", "test", "--mode", "test",
                         "--scopes", "read,write,admin")
     box.key = re.search(r"wb_[\w-]+", made)[0]
-    run("systemctl", "restart", *SERVICES)
-    run("ln", "-s", "../sites-available/waybill", "/etc/nginx/sites-enabled/")
-    run("nginx", "-t", "-q")
-    run("systemctl", "reload-or-restart", "nginx")
+    box.secret = box.machine.run("cat", "/etc/waybill/secrets/webhook-secret"
+                                 ).strip()
     for service in SERVICES:
         assert box.machine.show(service, "ActiveState") == "active", service
     assert box.failed_units() == []
-    # a reload is done when the new workers are there
-    wait_until(box.is_healthy, 10, "nginx")
+    assert box.url in box.machine.run("waybill", "webhook", "list")
 
 
 def test_only_nginx_may_open_the_sockets(box):
@@ -224,18 +283,16 @@ def test_a_shipment_is_bought_and_kept(box):
         f"'{shipment['id']}'") == bought.json()["tracking_code"]
 
 
-@pytest.mark.skipif("MODULES" not in os.environ,
-                    reason="npm has put no official client there")
-def test_the_official_client_for_node_works(box):
+def test_the_official_client_for_node_works(box, modules):
     box.machine.write("/etc/waybill/secrets/webhook-secret", "s\u00e9cret")
     box.machine.run("systemctl", "restart", "waybill-webhook")
     done = subprocess.run(
         ["node", str(HERE.parent / "accept" / "accept.mjs")], check=False,
         capture_output=True, text=True, timeout=180,
         env={**os.environ, "NODE_EXTRA_CA_CERTS": box.ca,
-             "WAYBILL_URL": box.url, "WAYBILL_KEY": box.key,
-             "EASYPOST_KEY": TEST_KEY})
-    box.machine.write("/etc/waybill/secrets/webhook-secret", SECRET)
+             "MODULES": str(modules), "WAYBILL_URL": box.url,
+             "WAYBILL_KEY": box.key, "EASYPOST_KEY": TEST_KEY})
+    box.machine.write("/etc/waybill/secrets/webhook-secret", box.secret)
     box.machine.run("systemctl", "restart", "waybill-webhook")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -243,33 +300,58 @@ def test_the_official_client_for_node_works(box):
 def test_a_webhook_arrives(box):
     event = documents.event("tracker.updated",
                             documents.shipment(bought=True)["tracker"])
-    assert deliver(box.client(), event, secret=SECRET).status_code == 200
+    assert deliver(box.client(), event, secret=box.secret).status_code == 200
     assert box.psql("select count(*) from waybill.webhook_events where "
                     f"easypost_id = '{event['id']}'") == "1"
 
 
-def test_the_webhook_is_registered_and_tested(box):
-    said = box.machine.run("waybill", "webhook", "register", "--ca",
-                           CERTIFICATE, box.url + "/webhooks/easypost")
-    assert box.url in box.machine.run("waybill", "webhook", "list"), said
-    box.machine.run("waybill", "webhook", "test", "--ca", CERTIFICATE)
-
-
-def test_the_timers_fire(box):
-    for timer in TIMERS:
-        assert box.machine.show(timer, "ActiveState") == "active"
-        assert box.machine.show(timer, "NextElapseUSecRealtime"), timer
-        service = timer.replace(".timer", ".service")
-        box.machine.run("systemctl", "start", service)
-        assert box.machine.show(service, "Result") == "success", \
-            box.machine.run("journalctl", "-u", service, "--no-pager")
-    assert int(box.psql("select count(*) from waybill.refresh_history")) >= 3
-
-
 def test_all_is_well_says_the_check(box):
-    found = box.machine.run("waybill", "check", "--url", box.url, "--ca",
-                            CERTIFICATE)
+    found = box.machine.run("waybill", "check", "--url", box.url)
     assert re.search("(?m)^ok +nginx ", found), found
+
+
+# --- saved, and what happens by itself ----------------------------------------
+
+
+def backups(box):
+    [stanza] = json.loads(box.machine.run(
+        "runuser", "-u", "postgres", "--", "pgbackrest", "info",
+        "--output=json"))
+    return [one["type"] for one in stanza["backup"]]
+
+
+def test_backups_are_set_up_with_the_lines_of_the_documents(box):
+    box.machine.shell("\n".join(commands("docs/backup.md", "Set up")))
+    assert backups(box) == ["full"]
+    assert box.failed_units() == []
+
+
+def ends(box, service):
+    return box.machine.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u",
+                           service).count("Finished ")
+
+
+@pytest.mark.parametrize("timer", TIMERS)
+def test_a_timer_fires_for_a_run_that_was_missed(box, timer):
+    service = TIMERS[timer]
+    box.machine.run("mkdir", "-p", AT_ONCE)
+    box.machine.write(f"{AT_ONCE}/now.conf", "[Timer]\nRandomizedDelaySec=0\n")
+    before = ends(box, service)
+    box.machine.run("systemctl", "daemon-reload")
+    box.machine.run("systemctl", "stop", f"{timer}.timer")
+    box.machine.run("touch", "-d", "9 days ago",
+                    f"/var/lib/systemd/timers/stamp-{timer}.timer")
+    box.machine.run("systemctl", "start", f"{timer}.timer")
+    wait_until(lambda: ends(box, service) > before, 60, lambda: box.machine.run(
+        "journalctl", "-u", service, "--no-pager"))
+    assert box.machine.show(f"{timer}.timer", "NextElapseUSecRealtime")
+
+
+def test_what_the_timers_started_has_done_its_work(box):
+    assert sorted(backups(box)) == ["diff", "full", "full"]
+    assert int(box.psql("select count(*) from waybill.refresh_history")) >= 3
+    assert int(box.psql("select count(*) from api.completeness")) > 0
+    assert box.failed_units() == []
 
 
 # --- trusted ------------------------------------------------------------------
@@ -290,21 +372,28 @@ def test_the_processes_have_no_rights(box):
             assert not re.search(r"^\S+ \S*w\S*x", maps, re.M)
 
 
-def exposure(box, unit):
-    text = box.machine.run("systemd-analyze", "security", "--no-pager", unit,
-                           check=False)
+def exposure(text):
     return float(re.search(r"exposure level for \S+ ([0-9.]+)", text)[1])
 
 
-def test_what_a_break_in_would_reach_is_small(box):
-    scores = {unit: exposure(box, f"{unit}.service") for unit in (
-        *SERVICES, "waybill-refresh", "waybill-reconcile", "nginx",
-        "postgresql@15-main")}
+def test_what_a_break_in_would_reach_is_small(box, peers):
+    """Beside what Debian's own units leave open, as it packages them."""
+    analyze = ("systemd-analyze", "security", "--no-pager")
+    scores = {unit: exposure(box.machine.run(*analyze, f"{unit}.service",
+                                             check=False))
+              for unit in (*SERVICES, *TIMERS.values(), "nginx",
+                           "postgresql@15-main")}
+    for unit in peers:
+        scores[unit.stem] = exposure(subprocess.run(
+            [*analyze, "--offline=true", unit], check=False, text=True,
+            capture_output=True).stdout)
     report(exposure=scores)
     for name in ("read", "webhook", "jobs", "refresh"):
         assert scores[f"waybill-{name}"] <= 0.4, scores
-    for name in ("upstream", "reconcile"):
+    for name in ("upstream", "reconcile", "backup@full", "backup@diff"):
         assert scores[f"waybill-{name}"] <= 1.2, scores
+    for name in ("nginx", "postgresql@15-main", "php8.2-fpm"):
+        assert scores[name] > 5, (scores, "this is no comparison")
 
 
 # --- hurt ---------------------------------------------------------------------
@@ -330,40 +419,45 @@ def test_a_killed_supervisor_costs_no_request(box):
     with box.load() as load:
         for _ in range(20):
             before = box.main_pid("waybill-read")
-            started = time.monotonic()
-            box.kill(before)
-            wait_until(lambda: box.main_pid("waybill-read") not in (0, before),
-                       10, "another supervisor")
-            known = len(load.results)
+            victim = box.supervisor("waybill-read")
+            started, known = time.monotonic(), len(load.results)
+            os.kill(victim, signal.SIGKILL)
             # one more than are under way, which the old workers may end
             wait_until(lambda: len(load.results) > known + CLIENTS, 10,
-                       "an answer of its workers")
+                       "an answer of new workers")
             outages.append(time.monotonic() - started)
+            box.wait_for_another("waybill-read", before, 10)
         wait_until(lambda: len(load.results) >= 5000, 300, "5,000 requests")
     slowest = load.times()[-1]
     report(kills={"requests": len(load.results), "slowest_s": slowest,
                   "failed": len(load.failed()), "outage_s": max(outages)})
     assert load.failed() == []
-    assert slowest <= OUTAGE_MAX
+    assert slowest <= LATENCY_MAX
+    assert max(outages) <= OUTAGE_MAX
 
 
 def test_a_killed_worker_costs_one_request_at_most(box):
+    times = []
+    supervisor = box.supervisor("waybill-read")
     with box.load() as load:
         for _ in range(100):
-            before = wait_until(lambda: box.workers("waybill-read"), 10)
-            box.kill(before[0])
-            wait_until(lambda: before[0] not in box.workers("waybill-read")
-                       and box.workers("waybill-read"), 10, "another worker")
-    report(worker_kills={"requests": len(load.results),
+            before = wait_until(lambda: children(supervisor), 10)
+            started = time.monotonic()
+            os.kill(before[0], signal.SIGKILL)
+            wait_until(lambda: set(children(supervisor)) - set(before), 10,
+                       "another worker")
+            times.append(time.monotonic() - started)
+    report(worker_kills={"requests": len(load.results), "slowest_s": max(times),
                          "failed": len(load.failed())})
     assert len(load.failed()) <= 100
+    assert max(times) <= WORKER_MAX
 
 
 def test_sixty_crashes_end_nothing(box):
     for _ in range(60):
         before = box.main_pid("waybill-read")
-        box.kill(before)
-        wait_until(lambda: box.main_pid("waybill-read") not in (0, before), 10)
+        os.kill(box.supervisor("waybill-read"), signal.SIGKILL)
+        box.wait_for_another("waybill-read", before, 10)
     answer, seconds = stopwatch(lambda: box.client().get("/livez"))
     report(after_sixty_crashes_s=seconds)
     assert answer.status_code == 200 and seconds <= 1.0
@@ -371,14 +465,14 @@ def test_sixty_crashes_end_nothing(box):
 
 def test_a_hung_supervisor_is_replaced_by_the_watchdog(box):
     before = box.main_pid("waybill-read")
-    box.kill(before, "STOP")
+    victim = box.supervisor("waybill-read")
     started = time.monotonic()
-    wait_until(lambda: box.main_pid("waybill-read") not in (0, before), 30,
-               "the watchdog")
+    os.kill(victim, signal.SIGSTOP)
+    box.wait_for_another("waybill-read", before, 30)
+    assert box.client().get("/livez").status_code == 200
     seconds = time.monotonic() - started
     report(watchdog_s=seconds)
-    assert box.client().get("/livez").status_code == 200
-    assert seconds <= 11.5  # WatchdogSec=10, one for systemd, one look
+    assert seconds <= WATCHDOG_MAX
 
 
 # --- rebooted -----------------------------------------------------------------
@@ -386,10 +480,8 @@ def test_a_hung_supervisor_is_replaced_by_the_watchdog(box):
 
 def test_it_is_there_again_after_a_reboot(box):
     """And what the timer missed while the machine was off comes then."""
-    stamp = "/var/lib/systemd/timers/stamp-waybill-refresh.timer"
-    box.machine.run("mkdir", "-p", OURS[1])
-    box.machine.write(OURS[2], "[Timer]\nRandomizedDelaySec=0\n")
-    box.machine.run("touch", "-d", "2 days ago", stamp)
+    box.machine.run("touch", "-d", "2 days ago",
+                    "/var/lib/systemd/timers/stamp-waybill-refresh.timer")
     before = int(box.psql("select count(*) from waybill.refresh_history"))
     box.machine.reboot()
     started = time.monotonic()
@@ -409,13 +501,13 @@ def test_it_is_there_again_after_a_reboot(box):
 
 def test_an_upgrade_loses_no_request(box, package):
     newer = newer_package(package, box.folder)
-    box.machine.copy(newer, "/var/tmp/newer.deb")
+    box.machine.copy(newer, f"{OURS}/newer.deb")
     pid = box.main_pid("waybill-read")
     box.machine.run("sed", "-i", "s/^#WORKERS=.*/WORKERS=24/",
                     "/etc/waybill/waybill.conf")
     with box.load() as load:
         said = box.machine.run("apt-get", "install", "-y",
-                               "/var/tmp/newer.deb")
+                               f"{OURS}/newer.deb")
         box.machine.run("systemctl", "is-active", *SERVICES)
     assert load.failed() == [], said
     report(upgrade={"requests": len(load.results), "failed": 0,
@@ -425,20 +517,21 @@ def test_an_upgrade_loses_no_request(box, package):
     assert box.failed_units() == []
 
 
-def newer_package(package, folder, suffix="+1", migration=None):
-    """The same, as another version, perhaps with a migration more."""
+def newer_package(package, folder, suffix="+1", more=None):
+    """The same, as another version, perhaps with more at the end of some
+    files, or with more files."""
     tree = os.path.join(folder, "newer" + suffix)
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
     control = pathlib.Path(tree, "DEBIAN", "control")
     control.write_text(re.sub(r"^Version: .*$", r"\g<0>" + suffix,
                               control.read_text(), flags=re.M))
-    for path, text in (migration or {}).items():
-        path = f"usr/share/waybill/sql/migrations/{path}"
-        pathlib.Path(tree, path).write_text(text)
-        digest = hashlib.md5(text.encode()).hexdigest()
-        with open(os.path.join(tree, "DEBIAN", "md5sums"), "a",
-                  encoding="utf-8") as sums:
-            sums.write(f"{digest}  {path}\n")
+    sums = pathlib.Path(tree, "DEBIAN", "md5sums")
+    for path, text in (more or {}).items():
+        with open(os.path.join(tree, path), "a", encoding="utf-8") as file:
+            file.write(text)
+        digest = hashlib.md5(pathlib.Path(tree, path).read_bytes()).hexdigest()
+        sums.write_text(re.sub(rf".*  {re.escape(path)}\n", "",
+                               sums.read_text()) + f"{digest}  {path}\n")
     target = os.path.join(folder, f"newer{suffix}.deb")
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", tree, target],
                    check=True, capture_output=True)
@@ -449,12 +542,13 @@ def test_a_version_with_other_sql_and_the_way_back(box, package):
     """As docs/upgrade.md says it, while events and labels come."""
     number = int(box.psql("select max(version) from waybill.migrations")) + 1
     name = f"{number:04}_newer"
+    folder = "usr/share/waybill/sql/migrations/"
     box.machine.copy(newer_package(package, box.folder, "+2", {
-        f"{name}.up.sql": "create table waybill.newer (id integer);\n",
-        f"{name}.down.sql": "drop table waybill.newer;\n"}),
-        "/var/tmp/newer.deb")
+        f"{folder}{name}.up.sql": "create table waybill.newer (id integer);\n",
+        f"{folder}{name}.down.sql": "drop table waybill.newer;\n"}),
+        f"{OURS}/newer.deb")
     kept = [Kept(box)]
-    said = box.machine.run("apt-get", "install", "-y", "/var/tmp/newer.deb")
+    said = box.machine.run("apt-get", "install", "-y", f"{OURS}/newer.deb")
     assert "this version has other SQL" in said
     assert box.client().get("/readyz").status_code == 200, \
         "what runs is the version before, and the database is too"
@@ -462,12 +556,12 @@ def test_a_version_with_other_sql_and_the_way_back(box, package):
     box.as_owner("migrate", "up")
     box.machine.run("systemctl", "reload", *SERVICES[:3])
     box.machine.run("systemctl", "restart", "waybill-jobs")
-    box.machine.run("waybill", "check", "--url", box.url, "--ca", CERTIFICATE)
+    box.machine.run("waybill", "check", "--url", box.url)
 
     box.as_owner("migrate", "down")
     kept.append(Kept(box))
-    box.machine.copy(package, OURS[0])
-    box.machine.run("apt-get", "install", "-y", "--allow-downgrades", OURS[0])
+    box.machine.run("apt-get", "install", "-y", "--allow-downgrades",
+                    f"{OURS}/build/{package.name}")
     kept.append(Kept(box))
     box.as_owner("migrate", "up")
     box.machine.run("systemctl", "restart", *SERVICES)
@@ -475,7 +569,7 @@ def test_a_version_with_other_sql_and_the_way_back(box, package):
         "waybill", "spool", check=False), 60, "the spool to be empty")
     for one in kept:
         assert one.is_there()
-    box.machine.run("waybill", "check", "--url", box.url, "--ca", CERTIFICATE)
+    box.machine.run("waybill", "check", "--url", box.url)
 
 
 class Kept:
@@ -484,7 +578,8 @@ class Kept:
     def __init__(self, box):
         self.box = box
         event = documents.event("tracker.updated", documents.tracker())
-        assert deliver(box.client(), event, secret=SECRET).status_code == 200
+        got = deliver(box.client(), event, secret=box.secret)
+        assert got.status_code == 200
         self.event = event["id"]
         # EasyPost's own key needs no database to be known.
         made = Client(box, TEST_KEY).post("/v2/shipments", document=SHIPMENT)
@@ -498,8 +593,27 @@ class Kept:
             f"waybill.shipments where easypost_id = '{self.shipment}')") == "2"
 
 
+def test_an_upgrade_with_another_unit_loses_no_request(box, package):
+    """It is in force: the service has been restarted, behind its socket."""
+    box.machine.copy(newer_package(package, box.folder, "+3", {
+        "lib/systemd/system/waybill-read.service":
+        "\n[Service]\nEnvironment=NEWER=yes\n"}), f"{OURS}/newer.deb")
+    before = box.main_pid("waybill-read")
+    with box.load() as load:
+        said = box.machine.run("apt-get", "install", "-y", f"{OURS}/newer.deb")
+        known = len(load.results)
+        wait_until(lambda: len(load.results) > known + 100, 10, "the load")
+    report(upgrade_of_a_unit={"requests": len(load.results), "failed": 0,
+                              "slowest_s": load.times()[-1]})
+    assert load.failed() == [], said
+    assert box.main_pid("waybill-read") not in (0, before), said
+    assert b"NEWER=yes" in pathlib.Path(
+        f"/proc/{box.supervisor('waybill-read')}/environ").read_bytes()
+    assert box.failed_units() == []
+
+
 def test_no_secret_is_told_anywhere(box):
-    for secret in (SECRET, TEST_KEY, PRODUCTION_KEY, box.key):
+    for secret in (box.secret, TEST_KEY, PRODUCTION_KEY, box.key):
         for place in ("journalctl --no-pager -o cat",
                       "cat /proc/[0-9]*/environ", "cat /proc/[0-9]*/cmdline",
                       "cat /var/log/nginx/*", "cat /var/log/postgresql/*"):
@@ -510,15 +624,30 @@ def test_no_secret_is_told_anywhere(box):
             assert found == "0\n", (place, secret[:6])
 
 
+# What is not of the package: what README and docs/backup.md put there, the
+# database and its backups; and what others note, but none of it for Waybill.
+ADMINISTRATORS = re.compile(
+    "/etc/pgbackrest(/pgbackrest.conf)?$"
+    "|/etc/postgresql/15/main/conf.d/waybill(-backup)?.conf$"
+    "|/var/lib/(postgresql|pgbackrest)/|/var/(log|spool)/pgbackrest/waybill")
+OTHERS = re.compile(
+    "/etc/(passwd|group|shadow|gshadow)-$|/etc/nginx/sites-(available|enabled)$"
+    "|/var/(cache|log)/|/var/lib/(apt|dpkg|nginx|systemd)/"
+    "|/run/(log|postgresql|sudo|systemd)/|/run/nginx.pid$")
+
+
+def stays(path):
+    return ADMINISTRATORS.match(path) or (OTHERS.match(path)
+                                          and "waybill" not in path)
+
+
 def test_it_is_removed_and_purged(box):
     box.machine.run("apt-get", "remove", "-y", "waybill")
     assert box.machine.run("sh", "-c", "ls /etc/waybill") != ""
     assert box.failed_units() == []
     box.machine.run("nginx", "-t", "-q")
     box.machine.run("apt-get", "purge", "-y", "waybill")
-    left = {path for path in files_of(box) - box.files_before
-            if "waybill" in path and path not in OURS}
-    assert left == set()
+    box.machine.run("rm", "-r", OURS, AT_ONCE)
+    left = files_of(box) - box.files_before
+    assert sorted(path for path in left if not stays(path)) == []
     assert box.psql("select count(*) > 0 from waybill.shipments") == "t"
-
-

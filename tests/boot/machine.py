@@ -21,8 +21,15 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
                "/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
                "DEBIAN_FRONTEND": "noninteractive"}
 # What is always there on a server, and what looks at it.
-BASE = ("systemd", "systemd-sysv", "dbus", "procps", "iproute2",
+BASE = ("systemd", "systemd-sysv", "dbus", "procps", "iproute2", "sudo", "curl",
         "ca-certificates", "openssl", "logrotate")
+
+
+# What of this machine got into it: a name that nobody there knows, and another port
+# where its own was taken.
+HOOKS = ("""echo ship >"$1/etc/hostname"; echo '127.0.1.1 ship' >>"$1/etc/hosts" """,
+         """sed -i 's/^port = .*/port = 5432/' \\
+         "$1"/etc/postgresql/*/main/postgresql.conf""")
 
 
 def make_root(directory, packages):
@@ -36,10 +43,22 @@ def make_root(directory, packages):
         fresh.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             ["mmdebstrap", "--quiet", "--variant=minbase",
-             f"--include={wanted}", "bookworm", str(fresh),
-             *sources()], check=True, timeout=1800)
+             f"--include={wanted}", *(f"--customize-hook={one}" for one in HOOKS),
+             "bookworm", str(fresh), *sources()], check=True, timeout=1800)
         fresh.rename(root)
     return root
+
+
+def packaged_unit(directory, name):
+    """The service of a package of Debian, which is not installed."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    subprocess.run(["apt-get", "download", "-q", name], cwd=directory,
+                   stdout=subprocess.DEVNULL, check=True, timeout=300)
+    [package] = directory.glob("*.deb")
+    subprocess.run(["dpkg-deb", "--extract", package, directory], check=True)
+    [unit] = directory.glob(f"**/{name}.service")
+    return unit
 
 
 def sources():
@@ -93,9 +112,9 @@ class Machine:
                 pass
         return found
 
-    @property
-    def init(self):
-        """The number of its PID 1 on this machine; None: there is none now."""
+    def outside(self, number):
+        """Number and name, on this machine, of a process of that one; None
+        and "": there is none now."""
         for pid in self.descendants():
             try:
                 status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -103,9 +122,15 @@ class Machine:
             except (FileNotFoundError, ProcessLookupError):
                 continue
             numbers = status.partition("NSpid:")[2].partition("\n")[0].split()
-            if name == "systemd" and len(numbers) > 1 and numbers[-1] == "1":
-                return pid
-        return None
+            if len(numbers) > 1 and numbers[-1] == str(number):
+                return pid, name
+        return None, ""
+
+    @property
+    def init(self):
+        """Its PID 1 on this machine; None: there is none now."""
+        pid, name = self.outside(1)
+        return pid if name == "systemd" else None
 
     def enter_network(self):
         """From here on the calling thread, and what it starts, is on the
@@ -165,5 +190,3 @@ class Machine:
         self.run("systemctl", "reboot", check=False)
         wait_until(lambda: self.init not in (None, before), BOOT_SECONDS,
                    "another PID 1")
-
-

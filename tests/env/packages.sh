@@ -67,6 +67,8 @@ testssl.sh: what is wrong with TLS"
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
+    # Those of Node.js itself have npm in nodejs.
+    [ "$1" = npm ] && command -v npm >/dev/null && return
 
 # plpgsql_check comes for one version of the server: the newest here, or the one
 # that the distribution has.
@@ -91,6 +93,8 @@ python3-psycopg2: what the tests' helpers are made with
 python3-jsonschema: the shape of answers
 mmdebstrap: a Debian of its own
 systemd-container: boots it
+nodejs: EasyPost's client for it
+npm: brings that
 python3-pytest: asks it
 python3-pytest-timeout: and does not wait for ever
 python3-requests: an HTTP client"
