@@ -159,6 +159,17 @@ def test_done_ones_are_forgotten_after_a_week(own, own_db):
     assert own_db.one("select forgotten from admin.forget_jobs()") == 1
 
 
+def test_comparisons_are_forgotten_after_13_months(own, own_db):
+    for months in (12, 14):
+        own_db("insert into refresh_history (view_name, started_at, "
+               "duration_ms, result) values ('test', now() - %s * interval "
+               "'1 month', 1, 'refreshed')", months)
+    kept = "select count(*) from refresh_history where view_name = 'test'"
+    assert own_db.one("select forgotten from admin.forget_jobs()") == 1
+    assert own_db.one(kept) == 1
+    own_db("delete from refresh_history where view_name = 'test'")
+
+
 @pytest.mark.parametrize("words", [("retry",), ("list", "x"), ("now",),
                                    ("retry", "a", "b")])
 def test_words_that_are_none(own, words):

@@ -1,4 +1,5 @@
--- Removes jobs that were done a week ago; those that failed stay.
+-- Removes jobs that were done a week ago, those that failed stay; and what was noted
+-- of comparisons of the figures 13 months ago.
 create function admin.forget_jobs()
 returns table (forgotten bigint)
 language sql
@@ -10,8 +11,12 @@ begin atomic
         delete from waybill.jobs j
         where j.state in ('done', 'cancelled')
             and j.finished_at < now() - interval '7 days'
+        returning 1),
+    past as (
+        delete from waybill.refresh_history h
+        where h.started_at < now() - interval '13 months'
         returning 1)
-    select count(*) from gone;
+    select count(*) + (select count(*) from past) from gone;
 end;
 revoke all on function admin.forget_jobs() from public;
 grant execute on function admin.forget_jobs() to waybill_jobs;
