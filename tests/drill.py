@@ -73,7 +73,7 @@ class Backups:
                   encoding="utf-8") as file:
             found = dict(re.findall(r"(?m)^(\w+) = '?(.*?)'?$", file.read()))
         assert set(found) == {"archive_mode", "archive_command",
-                              "archive_timeout", "max_wal_size"}
+                              "archive_timeout"}
         found["archive_command"] = found["archive_command"].replace(
             "pgbackrest", f"pgbackrest --config={self.conf}")
         found["archive_timeout"] = str(TIMEOUT_S)
