@@ -195,7 +195,7 @@ walk_through(struct course *course)
 			    walk->error);
 			return false;
 		}
-		if (!walk_lock(course->backfill->db))
+		if (walk_lock(course->backfill->db) != CTL_OK)
 			return false;
 		if (!record(course)) {
 			(void)session_failed(
@@ -299,7 +299,7 @@ backfill_run(const struct conf *conf, int count, char **words)
 	struct walk_mode modes[2];
 	char since[WALK_TIME_MAX];
 	char until[WALK_TIME_MAX];
-	int status = CTL_FAILED;
+	int status;
 
 	if (!read_words(&backfill, count, words, since, until))
 		return CTL_USAGE;
@@ -308,8 +308,9 @@ backfill_run(const struct conf *conf, int count, char **words)
 	backfill.db = session_open(conf, "waybill_jobs", LIMIT_MS);
 	backfill.easypost =
 	    easypost_new(conf->easypost_api_base, conf->easypost_ca_file);
-	if (walk_lock(backfill.db) && fill_all(&backfill, modes))
-		status = CTL_OK;
+	status = walk_lock(backfill.db);
+	if (status == CTL_OK && !fill_all(&backfill, modes))
+		status = CTL_FAILED;
 	db_close(backfill.db);
 	return status;
 }

@@ -3,7 +3,7 @@
  *
  * Reads the command line and the configuration and gives the rest to a command
  * of THE TABLE, from which the help is printed too.  Exit status: 0 done, 1
- * failed, 2 asked wrongly.
+ * failed, 2 asked wrongly, 3 somebody else does it at this moment.
  */
 #include "ctl/commands.h"
 #include "shared/buf.h"
@@ -120,7 +120,8 @@ print_help(FILE *to)
 		    commands[i].help);
 	(void)fprintf(to,
 	    "\nFILE is %s unless said otherwise.  Exit status: 0 done, 1 "
-	    "failed,\n2 asked wrongly.\n",
+	    "failed,\n2 asked wrongly, 3 another backfill or reconcile is "
+	    "running.\n",
 	    default_file);
 }
 

@@ -254,7 +254,7 @@ walk_through(struct comparing *comparing)
 			    walk->error); /* fits */
 			return false;
 		}
-		if (!walk_lock(comparing->all->db)) {
+		if (walk_lock(comparing->all->db) != CTL_OK) {
 			(void)snprintf(comparing->error,
 			    sizeof(comparing->error),
 			    "another has taken over"); /* fits */
@@ -351,7 +351,7 @@ reconcile_run(const struct conf *conf, int count, char **words)
 	struct reconciling all = { .db = NULL };
 	struct walk_mode modes[2];
 	long days = DAYS_DEFAULT;
-	int status = CTL_FAILED;
+	int status;
 
 	if (!read_words(count, words, &days))
 		return CTL_USAGE;
@@ -361,8 +361,9 @@ reconcile_run(const struct conf *conf, int count, char **words)
 	set_since(&all, days);
 	all.easypost =
 	    easypost_new(conf->easypost_api_base, conf->easypost_ca_file);
-	if (walk_lock(all.db) && compare_all(&all, modes))
-		status = CTL_OK;
+	status = walk_lock(all.db);
+	if (status == CTL_OK && !compare_all(&all, modes))
+		status = CTL_FAILED;
 	db_close(all.db);
 	return status;
 }

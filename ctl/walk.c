@@ -5,6 +5,7 @@
  * page ends the walk, and never looks like its end.
  */
 #include "ctl/walk.h"
+#include "ctl/commands.h"
 #include "ctl/session.h"
 #include "shared/clock.h"
 
@@ -293,7 +294,7 @@ take_lock(void *context, const struct db_row *row)
 	return true;
 }
 
-bool
+int
 walk_lock(struct db *db)
 {
 	static char backend[16]; /* that holds it for this process */
@@ -301,20 +302,18 @@ walk_lock(struct db *db)
 	const struct db_call call = { .function = "admin.lock_walk",
 		.deadline_ms = clock_ms() + CALL_MS };
 
-	if (db_call(db, &call, take_lock, &lock) != DB_OK) {
-		(void)session_failed(db, "the lock cannot be had");
-		return false;
-	}
+	if (db_call(db, &call, take_lock, &lock) != DB_OK)
+		return session_failed(db, "the lock cannot be had");
 	if (*backend == '\0')
 		memcpy(backend, lock.backend, sizeof(backend));
 	/* Another connection is another holder: somebody may have walked. */
 	if (lock.is_held && strcmp(backend, lock.backend) == 0)
-		return true;
+		return CTL_OK;
 	(void)fprintf(stderr,
 	    lock.is_held ? "waybill: the connection broke; begin again\n"
 			 : "waybill: another backfill or reconcile is "
 			   "running\n");
-	return false;
+	return lock.is_held ? CTL_FAILED : CTL_BUSY;
 }
 
 bool

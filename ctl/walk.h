@@ -79,8 +79,9 @@ struct walk_mode {
 	const char *key;  /* "" when there is none */
 };
 
-/* True when nobody else walks as long as the connection lasts; else told. */
-bool walk_lock(struct db *);
+/* CTL_OK when nobody else walks as long as the connection lasts; else told, with
+ * CTL_BUSY when somebody does. */
+int walk_lock(struct db *) __attribute__((warn_unused_result));
 
 /* Fills in both modes; false, and told, when no key is configured. */
 bool walk_modes(const struct conf *, struct walk_mode modes[2]);

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 import requests
 
-from env.stack import Stack
+from env.stack import ROOT, Stack
 from fixtures import simulator
 from helpers import (Client, Database, assert_error, deliver, setting, unique,
                      wait_until)
@@ -220,7 +220,10 @@ def test_two_at_once(own, own_db):
     own_db("select pg_advisory_lock(hashtextextended('waybill walk', 0))")
     for words in (("backfill",), ("reconcile",)):
         status, _, error = command(own, *words)
-        assert status == 1 and "another" in error
+        assert status == 3 and "another" in error
+    unit = os.path.join(ROOT, "systemd", "waybill-reconcile.service")
+    with open(unit, encoding="utf-8") as file:
+        assert "SuccessExitStatus=3\n" in file.read()
 
 
 # --- reconcile ---------------------------------------------------------------------------

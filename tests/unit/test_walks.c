@@ -197,7 +197,7 @@ one_walks_at_a_time(void **state)
 		made_none();
 		made_row(
 		    "admin.lock_walk", "is_locked", "f", "backend", "7", NULL);
-		expect(commands[i].run, commands[i].line, CTL_FAILED,
+		expect(commands[i].run, commands[i].line, CTL_BUSY,
 		    "another backfill or reconcile is running\n", "");
 		made_at(1);
 		made_row(
