@@ -20,6 +20,9 @@ int migrate_run(const struct conf *, int count, char **words);
 /* Gateway keys: create, list, revoke. */
 int key_run(const struct conf *, int count, char **words);
 
+/* Less of what is kept of clients: truncate, erase. */
+int privacy_run(const struct conf *, int count, char **words);
+
 /* The analytics views and the partitions, once. */
 int refresh_run(const struct conf *, int count, char **words);
 

@@ -28,16 +28,17 @@ _waybill() {
     --scopes) words='read write admin read,write read,write,admin' ;;
     --type) words='shipment tracker address refund' ;;
     --storage) words='ssd disk' ;;
-    --name | --since | --until | --days | --url | --memory | --cores | --connections)
+    --name | --before | --since | --until | --days | --url | --memory | --cores | --connections)
         return
         ;;
     *)
         case $command${action:+ $action} in
-        '') words='migrate key refresh report jobs backfill reconcile rebuild
+        '') words='migrate key privacy refresh report jobs backfill reconcile rebuild
             spool check status webhook tune config version help -c' ;;
         migrate) words='up down status history verify' ;;
         key) words='create list revoke' ;;
         'key create') words='--name --mode --scopes' ;;
+        privacy*) words='truncate erase --before' ;;
         refresh) words='--since' ;;
         report) words='--days --mode --csv' ;;
         jobs) words='--once list retry' ;;

@@ -42,6 +42,10 @@ static const struct command {
 	{ "key", "list", "show all keys, but never their secret part",
 	  key_run, true },
 	{ "key", "revoke PREFIX|ID", "end a key", key_run, true },
+	{ "privacy", "truncate|erase --before TIME",
+	  "cut the clients' addresses of all requests before TIME, a day or more,\n"
+	  "      to their network; or erase them",
+	  privacy_run, true },
 	{ "refresh", "[--since DAY]",
 	  "compare the figures with the shipments, a part of the last 90 days or\n"
 	  "      all from DAY on, and repair them; keep the partitions",

@@ -51,7 +51,7 @@ FLOORS = {
         "tuning",
         "scene session",
         "activities books secret trial walk",
-        "backfill check config jobs key migrate rebuild reconcile refresh report spool "
+        "backfill check config jobs key migrate privacy rebuild reconcile refresh report spool "
         "status tune webhook",
         "main",
     ],

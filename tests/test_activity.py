@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import uuid
 from decimal import Decimal
 
@@ -338,21 +339,40 @@ def test_addresses_as_configured(odd_stack, kept, expected):
     db.close()
 
 
-def test_what_was_kept_can_be_truncated(stack, client, db):
+def test_what_was_kept_can_be_truncated_and_erased(stack, client, db):
+    def privacy(word, before):
+        return stack.waybill("privacy", word, "--before", before)
+
     old = row_of(db, client.get("/health"))
     db("update user_activities set ip_address = '2001:db8:1:2:3::4', "
        "timestamp = now() - interval '60 days' where id = %s", old["id"])
     new = row_of(db, client.get("/health"))
-    call = ("select truncated from admin.truncate_activity_addresses("
-            "now() - interval '30 days')")
-    assert db.one(call) == 1
-    assert db.one(call) == 0
+    before, now = ((datetime.datetime.now(datetime.timezone.utc)
+                    - datetime.timedelta(days=days)).strftime(
+                        "%Y-%m-%dT%H:%M:%SZ") for days in (30, -1))
+    assert privacy("truncate", before) == "1 requests truncated\n"
+    assert privacy("truncate", before) == "0 requests truncated\n"
     text = "select text(ip_address) from user_activities where id = %s"
     assert db.one(text, old["id"]) == "2001:db8:1::/48"
     assert db.one(text, new["id"]) == "127.0.0.1/32"
-    assert db.one("select truncated from "
-                  "admin.truncate_activity_addresses(now())") >= 1
+    assert int(privacy("truncate", now).split()[0]) >= 1
     assert db.one(text, new["id"]) == "127.0.0.0/24"
+    assert privacy("erase", before) == "1 requests erased\n"
+    assert db.one(text, old["id"]) is None
+    assert db.one(text, new["id"]) == "127.0.0.0/24"
+    assert privacy("erase", before) == "0 requests erased\n"
+
+
+@pytest.mark.parametrize("words,status", [
+    ((), 2), (("erase",), 2), (("forget", "--before", "2026-11-21"), 2),
+    (("erase", "--since", "2026-11-21"), 2),
+    (("erase", "--before", "yesterday"), 1)])
+def test_what_cannot_be_erased_is_told(stack, words, status):
+    done = subprocess.run(
+        [stack.service.program("waybill"), "-c", stack.conf_file, "privacy",
+         *words], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert ("usage" if status == 2 else "--before must be") in done.stderr
 
 
 # --- what breaks ---------------------------------------------------------------------

@@ -76,7 +76,7 @@ class Service:
     def waybill(self, *words, limit_s=60.0):
         """Runs `waybill WORDS...` to its end; what it printed."""
         operator = ({"DATABASE_URL": self.operator_url}
-                    if words[0] in ("migrate", "key") and self.operator_url
+                    if words[0] in ("migrate", "key", "privacy") and self.operator_url
                     else {})
         return run([self.program("waybill"), "-c", self.conf_file, *words],
                    directory=self.directory,
