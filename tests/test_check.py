@@ -16,37 +16,14 @@ import time
 
 import pytest
 
+from checked import ALONE, NO_DATABASE, NO_KEYS, Found, check, run
+from checked import own, own_db  # noqa: F401: fixtures
 from env.process import ENVIRONMENT
-from env.stack import Stack
 from fixtures import simulator
-from helpers import ROOT, Client, Database, deliver
+from helpers import ROOT, Client, deliver
 import documents
 
 HOOKS = "/v2/webhooks"
-
-# What a test is not about is left out: it costs time.
-NO_KEYS = {"EASYPOST_API_KEY": "", "EASYPOST_TEST_API_KEY": ""}
-NO_DATABASE = {"DATABASE_URL": ""}
-ALONE = {**NO_KEYS, **NO_DATABASE}
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A stack that has been at work: refreshed and reconciled."""
-    with Stack(tmp_path_factory.mktemp("check"), conf={
-            "WORKERS": "3", "WORKERS_OVERFLOW": "0"}) as one:
-        one.waybill("refresh")
-        one.psql("select admin.begin_ledger('test', 'shipment', current_date); "
-                 "select admin.end_ledger('test', 'shipment', current_date, "
-                 "null)")
-        yield one
-
-
-@pytest.fixture(scope="module")
-def own_db(own):
-    found = Database(own.database_url)
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -55,62 +32,6 @@ def own_sim(own):
     yield found
     found.session.delete(found.base + "/_sim/fault", timeout=10)
     found.session.delete(found.base + "/_sim/canned", timeout=10)
-
-
-class Found:
-    """What `waybill check` printed: of each check its state, text and cure."""
-
-    def __init__(self, status, out):
-        self.status = status
-        self.out = out
-        self.lines = {}
-        name = None
-        for line in out.splitlines():
-            seen = re.match(r"(ok|warn|FAIL|skip) {2,4}(.{18})  (.*)", line)
-            if seen:
-                name = seen[2].strip()
-                self.lines[name] = [seen[1], seen[3], None]
-            elif line.startswith(" " * 26 + "-> "):
-                self.lines[name][2] = line[29:]
-
-    def __getitem__(self, name):
-        return self.lines[name]
-
-    def states(self, state):
-        return sorted(name for name, line in self.lines.items()
-                      if line[0] == state)
-
-    def fails(self, name, text, cure):
-        """This check alone has failed, with this text and cure."""
-        self.tells(name, "FAIL", text, cure)
-        assert self.states("FAIL") == [name], self.out
-        assert self.status == 1
-
-    def warns(self, name, text, cure):
-        self.tells(name, "warn", text, cure)
-        assert self.status == 0, self.out
-
-    def tells(self, name, state, text, cure):
-        line = self.lines[name]
-        assert line[0] == state, self.out
-        assert re.search(text, line[1]), line
-        assert cure is None or (line[2] and cure in line[2]), line
-
-
-def run(one, *words, conf_file=None, user=None, program=None, **environment):
-    return subprocess.run(
-        [program or one.service.program("waybill"), "-c",
-         conf_file or one.conf_file, *words],
-        capture_output=True, text=True, check=False, timeout=40, user=user,
-        group=user, cwd="/",
-        env={**ENVIRONMENT, **environment})
-
-
-def check(one, *words, **more):
-    done = run(one, "check", "--nginx", one.nginx.conf, *words, **more)
-    assert done.stderr == "", done.stderr
-    assert done.returncode in (0, 1)
-    return Found(done.returncode, done.stdout)
 
 
 def status(one, **more):
@@ -308,89 +229,6 @@ def check_beside(own, folder):
     assert done.stderr == ""
     return Found(done.returncode, done.stdout)
 
-
-
-# --- the database ----------------------------------------------------------------------
-
-
-def test_a_database_that_cannot_be_reached(own, tmp_path):
-    postgres = own.postgres
-    for url, text, cure in (
-            (postgres.url("nowhere"), "database .nowhere. does not exist",
-             "createdb"),
-            (postgres.url(role="stranger"), "role .stranger. does not exist",
-             "createuser"),
-            (f"postgresql:///waybill?host={tmp_path}", "No such file",
-             "systemctl start postgresql")):
-        found = check(own, DATABASE_URL=url, **NO_KEYS)
-        found.fails("database", text, cure)
-        assert found["schema"][0] == found["queue"][0] == "skip"
-        # A full disk may be the reason.
-        assert "database does not answer" not in found["disk of PostgreSQL"][1]
-    found = check(own, DATABASE_URL="", **NO_KEYS)
-    assert found["disk of PostgreSQL"][:2] == ["skip",
-                                               "no database is configured"]
-    found.warns("database", "nothing is recorded", "DATABASE_URL=postgresql:")
-
-
-def test_a_database_that_hangs(own):
-    own.postgres.freeze()
-    try:
-        began = time.monotonic()
-        check(own, DATABASE_CONNECT_TIMEOUT="1", **NO_KEYS).fails(
-            "database", "no answer in time", "the server hangs")
-        assert time.monotonic() - began < 5
-    finally:
-        own.postgres.thaw()
-
-
-def test_a_login_with_other_rights(own, own_db):
-    own_db("create role clerk login")
-    postgres = own.postgres
-    for role, text, cure in (
-            ("clerk", "clerk is not in both",
-             "grant waybill_worker, waybill_jobs to \"clerk\""),
-            ("postgres", "is a superuser", "createuser waybill"),
-            ("waybill_operator", "owns the schema", "createuser waybill")):
-        check(own, DATABASE_URL=postgres.url(role=role), **NO_KEYS).fails(
-            "rights", text, cure)
-    own_db("drop role clerk")
-
-
-def test_another_schema_than_the_programs(own, own_db, tmp_path):
-    migrate = "sudo -u postgres -g waybill waybill migrate up"
-    sql = tmp_path / "sql"
-    shutil.copytree(os.path.join(ROOT, "sql"), sql)
-    more = {"WAYBILL_SQL_DIR": str(sql), **NO_KEYS}
-    (sql / "api" / "health.sql").write_text(
-        (sql / "api" / "health.sql").read_text() + "-- edited\n")
-    found = check(own, **more)
-    found.fails("schema", "functions and views are not those", migrate)
-    assert found["queue"][0] == "skip"
-    newest = max(name[:4] for name in os.listdir(sql / "migrations"))
-    for way in ("up", "down"):
-        (sql / "migrations" / f"{int(newest) + 1:04d}_more.{way}.sql"
-         ).write_text("select 1;")
-    check(own, **more).fails("schema", "_more and others are not applied",
-                             migrate)
-    first = sql / "migrations" / "0001_foundation.up.sql"
-    first.write_text(first.read_text() + "-- edited\n")
-    check(own, **more).fails("schema", "0001_foundation: edited after",
-                             "apt install --reinstall")
-    own_db("alter table jobs alter max_attempts set default 6")
-    try:
-        check(own, **NO_KEYS).fails("schema", "jobs.max_attempts .in all: 1",
-                                    "waybill migrate verify")
-    finally:
-        own_db("alter table jobs alter max_attempts set default 5")
-
-
-def test_more_workers_than_connections(own):
-    found = check(own, WORKERS="100", WORKERS_OVERFLOW="50", **NO_KEYS)
-    found.tells("connections", "FAIL", r"152 may be needed \(read 45 \+ webhook "
-                r"30 \+ upstream 75 \+ jobs and refresh 2\); there are 11\d = "
-                r"max_connections 120 - 3 reserved - \d of others",
-                "max_connections = 15")
 
 
 # --- the background -----------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""waybill check: PostgreSQL, its rights, its schema, its connections."""
+
+import os
+import shutil
+import time
+
+from checked import NO_KEYS, check
+from checked import own, own_db  # noqa: F401: fixtures
+from helpers import ROOT
+
+
+def test_a_database_that_cannot_be_reached(own, tmp_path):
+    postgres = own.postgres
+    for url, text, cure in (
+            (postgres.url("nowhere"), "database .nowhere. does not exist",
+             "createdb"),
+            (postgres.url(role="stranger"), "role .stranger. does not exist",
+             "createuser"),
+            (f"postgresql:///waybill?host={tmp_path}", "No such file",
+             "systemctl start postgresql")):
+        found = check(own, DATABASE_URL=url, **NO_KEYS)
+        found.fails("database", text, cure)
+        assert found["schema"][0] == found["queue"][0] == "skip"
+        # A full disk may be the reason.
+        assert "database does not answer" not in found["disk of PostgreSQL"][1]
+    found = check(own, DATABASE_URL="", **NO_KEYS)
+    assert found["disk of PostgreSQL"][:2] == ["skip",
+                                               "no database is configured"]
+    found.warns("database", "nothing is recorded", "DATABASE_URL=postgresql:")
+
+
+def test_a_database_that_hangs(own):
+    own.postgres.freeze()
+    try:
+        began = time.monotonic()
+        check(own, DATABASE_CONNECT_TIMEOUT="1", **NO_KEYS).fails(
+            "database", "no answer in time", "the server hangs")
+        assert time.monotonic() - began < 5
+    finally:
+        own.postgres.thaw()
+
+
+def test_a_login_with_other_rights(own, own_db):
+    own_db("create role clerk login")
+    postgres = own.postgres
+    for role, text, cure in (
+            ("clerk", "clerk is not in both",
+             "grant waybill_worker, waybill_jobs to \"clerk\""),
+            ("postgres", "is a superuser", "createuser waybill"),
+            ("waybill_operator", "owns the schema", "createuser waybill")):
+        check(own, DATABASE_URL=postgres.url(role=role), **NO_KEYS).fails(
+            "rights", text, cure)
+    own_db("drop role clerk")
+
+
+def test_another_schema_than_the_programs(own, own_db, tmp_path):
+    migrate = "sudo -u postgres -g waybill waybill migrate up"
+    sql = tmp_path / "sql"
+    shutil.copytree(os.path.join(ROOT, "sql"), sql)
+    more = {"WAYBILL_SQL_DIR": str(sql), **NO_KEYS}
+    (sql / "api" / "health.sql").write_text(
+        (sql / "api" / "health.sql").read_text() + "-- edited\n")
+    found = check(own, **more)
+    found.fails("schema", "functions and views are not those", migrate)
+    assert found["queue"][0] == "skip"
+    newest = max(name[:4] for name in os.listdir(sql / "migrations"))
+    for way in ("up", "down"):
+        (sql / "migrations" / f"{int(newest) + 1:04d}_more.{way}.sql"
+         ).write_text("select 1;")
+    check(own, **more).fails("schema", "_more and others are not applied",
+                             migrate)
+    first = sql / "migrations" / "0001_foundation.up.sql"
+    first.write_text(first.read_text() + "-- edited\n")
+    check(own, **more).fails("schema", "0001_foundation: edited after",
+                             "apt install --reinstall")
+    own_db("alter table jobs alter max_attempts set default 6")
+    try:
+        check(own, **NO_KEYS).fails("schema", "jobs.max_attempts .in all: 1",
+                                    "waybill migrate verify")
+    finally:
+        own_db("alter table jobs alter max_attempts set default 5")
+
+
+def test_more_workers_than_connections(own):
+    found = check(own, WORKERS="100", WORKERS_OVERFLOW="50", **NO_KEYS)
+    found.tells("connections", "FAIL", r"152 may be needed \(read 45 \+ webhook "
+                r"30 \+ upstream 75 \+ jobs and refresh 2\); there are 11\d = "
+                r"max_connections 120 - 3 reserved - \d of others",
+                "max_connections = 15")
