@@ -74,6 +74,10 @@ ask_setting(struct check *check, const char *name, struct text *text)
 
 /* --- reaching it --------------------------------------------------------- */
 
+static const char more_connections[] =
+    "waybill tune tells how many there should be; sudo -u postgres psql -c "
+    "'alter system set max_connections = 200'; systemctl restart postgresql";
+
 /* By libpq's own words, which have no codes. */
 static const struct {
 	const char *words;
@@ -86,17 +90,15 @@ static const struct {
 	    "sudo -u postgres createdb waybill (its name has to be "
 	    "that of DATABASE_URL)" },
 	{ "authentication failed",
-	    "the password in DATABASE_URL, or pg_hba.conf: a login over the "
-	    "socket needs no password (peer), but the user of its own name" },
+	    "sudo -u postgres psql -c '\\password waybill' sets the one that "
+	    "DATABASE_URL has; over the socket there is none (peer), but the "
+	    "login has to be named as the user: waybill" },
 	{ "no pg_hba.conf entry",
-	    "a line for this host in pg_hba.conf, then: systemctl reload "
-	    "postgresql" },
-	{ "too many clients",
-	    "a larger max_connections in postgresql.conf, then: systemctl "
-	    "restart postgresql" },
-	{ "remaining connection slots",
-	    "a larger max_connections in postgresql.conf, then: systemctl "
-	    "restart postgresql" },
+	    "on PostgreSQL's host: echo 'host waybill waybill ADDRESS/32 "
+	    "scram-sha-256' >> /etc/postgresql/15/main/pg_hba.conf; systemctl "
+	    "reload postgresql" },
+	{ "too many clients", more_connections },
+	{ "remaining connection slots", more_connections },
 	{ "URL is malformed",
 	    "DATABASE_URL=postgresql://USER@HOST:5432/waybill, or "
 	    "postgresql:///waybill for the one on this machine" },
@@ -133,7 +135,8 @@ judge_server(
 		    "PostgreSQL %ld is too old: it has to be %d or newer",
 		    version, VERSION_LEAST);
 		verdict_cure(verdict,
-		    "apt install postgresql, then pg_upgradecluster(1)");
+		    "apt install postgresql; pg_upgradecluster %ld main",
+		    version);
 	} else if (ask(check, check->login, "pg_catalog.pg_is_in_recovery",
 		       none, &text) &&
 	    *text.bytes == 't') {
@@ -259,15 +262,19 @@ check_rights(struct check *check, int subject, struct verdict *verdict)
 		    "%s is a superuser: a fault of a service could do anything",
 		    login.bytes);
 		verdict_cure(verdict,
-		    "a login of its own in DATABASE_URL: sudo -u postgres "
-		    "createuser waybill");
+		    "sudo -u postgres createuser waybill; sudo -u postgres "
+		    "psql "
+		    "-c 'grant waybill_worker, waybill_jobs to waybill'; then "
+		    "DATABASE_URL=postgresql://waybill@/waybill");
 	} else if (is_member(check, "waybill_owner")) {
 		verdict_set(verdict, VERDICT_FAIL,
 		    "%s owns the schema: a fault of a service could drop it",
 		    login.bytes);
 		verdict_cure(verdict,
-		    "a login of its own in DATABASE_URL: sudo -u postgres "
-		    "createuser waybill");
+		    "sudo -u postgres createuser waybill; sudo -u postgres "
+		    "psql "
+		    "-c 'grant waybill_worker, waybill_jobs to waybill'; then "
+		    "DATABASE_URL=postgresql://waybill@/waybill");
 	}
 }
 
@@ -288,10 +295,8 @@ judge_books(struct check *check, struct verdict *verdict)
 		    books.applied[i].name, how);
 		verdict_cure(verdict,
 		    i < files.migration_count
-			? "the package's own files: apt install --reinstall "
-			  "./waybill_*.deb"
-			: "the newer version here, too: apt install "
-			  "./waybill_*.deb");
+			? "apt install --reinstall ./waybill_*.deb"
+			: "apt install ./waybill_*.deb, of the newer version");
 		return;
 	}
 	if (books.version < files.migration_count) {

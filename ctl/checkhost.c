@@ -55,8 +55,8 @@ check_configuration(struct check *check, int subject, struct verdict *verdict)
 		verdict_set(verdict, VERDICT_FAIL, "%s", error.data);
 		verdict_cure(verdict, "%s",
 		    is_hidden ? "sudo waybill check"
-			      : "what each key may be is said beside it in "
-				"/etc/waybill/waybill.conf");
+			      : "editor /etc/waybill/waybill.conf, where each "
+				"key is explained; waybill-fcgi -t read");
 	} else if (check->file == NULL) {
 		verdict_set(verdict, VERDICT_WARN,
 		    "there is no file, only the environment");
@@ -242,8 +242,10 @@ tell_silence(
 	if (sum->busy > 0 && sum->idle == 0 && sum->busy >= sum->limit) {
 		verdict_set(verdict, VERDICT_WARN,
 		    "all %d workers are busy; requests wait", sum->busy);
-		verdict_cure(
-		    verdict, "a larger WORKERS_OVERFLOW, if that lasts");
+		verdict_cure(verdict,
+		    "waybill status; if it lasts a larger WORKERS_OVERFLOW, "
+		    "then: systemctl reload waybill-%s",
+		    name);
 		return;
 	}
 	verdict_set(verdict, VERDICT_FAIL, "no worker answers within %d s",

@@ -54,7 +54,8 @@ cure_secret(const struct check *check, const char *file, const char *setting,
 		    check->file == NULL ? "the environment" : check->file);
 	else
 		verdict_cure(verdict,
-		    "put it into %s/%s, then: systemctl restart waybill-%s",
+		    "sudo sh -c 'cat > %s/%s' (paste it, Enter, Ctrl-D); "
+		    "systemctl restart waybill-%s",
 		    dir, file, service);
 }
 

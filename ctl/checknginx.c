@@ -97,8 +97,9 @@ judge(const char *file, const char *text, struct verdict *verdict)
 		    "everybody else out",
 		    connections);
 		verdict_cure(verdict,
-		    "worker_connections 8192; in the block events of %s; "
-		    "systemctl reload nginx",
+		    "sed -i 's/worker_connections .*/worker_connections "
+		    "8192;/' "
+		    "%s; systemctl reload nginx",
 		    file);
 	} else if (files >= 0 && files < connections) {
 		verdict_set(verdict, VERDICT_WARN,
@@ -106,8 +107,8 @@ judge(const char *file, const char *text, struct verdict *verdict)
 		    "connections",
 		    files, connections);
 		verdict_cure(verdict,
-		    "worker_rlimit_nofile 20000; as a line of its own in %s; "
-		    "systemctl reload nginx",
+		    "sed -i '1i worker_rlimit_nofile 20000;' %s; systemctl "
+		    "reload nginx",
 		    file);
 	}
 }

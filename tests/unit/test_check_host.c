@@ -189,12 +189,12 @@ a_configuration_that_cannot_be(void **state)
 	    "there is no file, only the environment", "waybill -c FILE check");
 	check_set("WORKERS", "none");
 	check_expect("check", "configuration", "FAIL", "WORKERS",
-	    "what each key may be is said beside it");
+	    "editor /etc/waybill/waybill.conf");
 	check_expect(
 	    "check", "secrets", "skip", "there is no configuration", "");
 	command_file = "/no/such/file";
 	check_expect("check", "configuration", "FAIL", "/no/such/file",
-	    "what each key may be");
+	    "where each key is explained");
 	world.hidden = "/no/such";
 	check_expect("check", "configuration", "FAIL", "/no/such/file",
 	    "sudo waybill check");
