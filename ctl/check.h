@@ -74,11 +74,13 @@ typedef void check_function(struct check *, int subject, struct verdict *);
 check_function check_configuration;
 check_function check_secrets;
 check_function check_pool;
-check_function check_memory; /* checkmemory.c */
 check_function check_user;
 check_function check_spool;
 check_function check_spool_disk;
 check_function check_database_disk;
+
+/* What the units of systemd allow: checkunits.c. */
+check_function check_memory;
 
 /* The database: checkdata.c. */
 check_function check_database;

@@ -61,7 +61,7 @@ BELOW = {"shared": [], "fcgi": ["shared"], "ctl": ["shared"]}
 # Files that are one module in several files, and stand on its floor.
 PARTS = {"spoolfile": "spool", "spoolview": "spool", "checkhost": "check",
          "checkdata": "check", "checkwork": "check", "checknet": "check",
-         "checknginx": "check", "checkmemory": "check"}
+         "checknginx": "check", "checkunits": "check"}
 
 # One library, one file.
 LIBRARIES = {

@@ -212,20 +212,36 @@ def test_units_that_allow_too_little_memory(own, tmp_path):
         (folder / "memory.high").write_text(high + "\n")
     found = check_beside(own, tmp_path)
     found.warns("memory", "waybill-upstream: 1 workers, all there may be, need 224 "
-                "MiB at most, its unit allows 200", "MemoryHigh=224M and "
-                "MemoryMax=280M")
+                "MiB at most, its unit allows 200", "systemctl set-property "
+                "waybill-upstream MemoryHigh=224M MemoryMax=280M")
     (folder / "memory.high").write_text(f"{224 << 20}\n")
     assert check_beside(own, tmp_path)["memory"][0] == "ok"
 
 
-def check_beside(own, folder):
-    """With this folder in place of the kernel's."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_more_workers_than_the_machine_has_memory_for(own, tmp_path):
+    (tmp_path / "meminfo").write_text("MemTotal:        2097152 kB\n")
+
+    def found(workers, overflow):
+        return check_beside(own, tmp_path / "meminfo", "/proc/meminfo",
+                            WORKERS=workers, WORKERS_OVERFLOW=overflow)
+
+    one = found("20", "30")
+    one.warns("memory", "50 workers, all there may be, need 5232 MiB at most, "
+              "this machine has 2048", "systemctl reload waybill-read")
+    said = re.findall(r"WORKERS(?:_OVERFLOW)?=(\d+)", one["memory"][2])
+    assert 15 < sum(map(int, said)) < 22
+    assert found(*said)["memory"][0] == "ok"
+
+
+def check_beside(own, path, place="/sys/fs/cgroup", **more):
+    """With this path in place of the kernel's."""
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-euc",
-         'mount --bind "$0" /sys/fs/cgroup; exec "$@"', folder,
+         'mount --bind "$0" "$1"; shift; exec "$@"', path, place,
          own.service.program("waybill"), "-c", own.conf_file, "check"],
         capture_output=True, text=True, check=False, timeout=40, cwd="/",
-        env={**ENVIRONMENT, **ALONE})
+        env={**ENVIRONMENT, **ALONE, **more})
     assert done.stderr == ""
     return Found(done.returncode, done.stdout)
 

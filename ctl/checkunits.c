@@ -1,10 +1,12 @@
 /*
- * Whether the workers that are configured have room in what their units allow.
+ * Whether the units of systemd, and this machine, allow what is configured: memory
+ * for the workers.
  *
- * The kernel tells what systemd has asked of it.  What is not there is not limited:
- * services that something else runs, or a kernel without that.
+ * The kernel tells.  What is not there is not limited: services that something else
+ * runs, or a kernel without that.
  */
 #include "ctl/check.h"
+#include "ctl/machine.h"
 #include "shared/file.h"
 #include "shared/pool.h"
 
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 
 enum {
+	WORKERS_LEAST = 3, /* shared/conf.c */
 	NUMBER_BYTES = 64,
 	MIB = 1024 * 1024,
 	/* MemoryMax= beside MemoryHigh=, as in the units. */
@@ -42,6 +45,41 @@ find_limit_mib(const struct pool *pool)
 	return limit_mib;
 }
 
+static long
+sum_mib(const struct conf *conf)
+{
+	long sum = 0;
+
+	for (int i = 0; i < POOL_COUNT; i++)
+		sum += pool_mib(&pools[i], conf);
+	return sum;
+}
+
+/* Beyond what the machine has the kernel chooses who ends, and that may be
+ * PostgreSQL. */
+static void
+judge_machine(const struct conf *conf, struct verdict *verdict)
+{
+	long machine_mib = (long)(machine_memory_kb() / 1024);
+	struct conf fewer = *conf;
+
+	if (machine_mib <= 0 || sum_mib(conf) <= machine_mib)
+		return;
+	verdict_set(verdict, VERDICT_WARN,
+	    "%d workers, all there may be, need %ld MiB at most, this machine "
+	    "has %ld",
+	    conf->workers + conf->workers_overflow, sum_mib(conf), machine_mib);
+	while (fewer.workers_overflow > 0 && sum_mib(&fewer) > machine_mib)
+		fewer.workers_overflow--;
+	while (fewer.workers > WORKERS_LEAST && sum_mib(&fewer) > machine_mib)
+		fewer.workers--;
+	verdict_cure(verdict,
+	    "WORKERS=%d and WORKERS_OVERFLOW=%d in %s; systemctl reload "
+	    "waybill-read waybill-webhook waybill-upstream",
+	    fewer.workers, fewer.workers_overflow,
+	    conf->file == NULL ? "the environment" : conf->file);
+}
+
 void
 check_memory(struct check *check, int subject, struct verdict *verdict)
 {
@@ -61,10 +99,11 @@ check_memory(struct check *check, int subject, struct verdict *verdict)
 		    pool->name, pool_limit(pool, &check->conf), needed_mib,
 		    limit_mib);
 		verdict_cure(verdict,
-		    "systemctl edit waybill-%s, below [Service]: "
-		    "MemoryHigh=%ldM and MemoryMax=%ldM; then restart it",
+		    "systemctl set-property waybill-%s MemoryHigh=%ldM "
+		    "MemoryMax=%ldM",
 		    pool->name, needed_mib,
 		    needed_mib + needed_mib / MORE_THAN_HIGH);
 		return;
 	}
+	judge_machine(&check->conf, verdict);
 }
