@@ -387,7 +387,44 @@ write_needs(const struct conf *conf, struct buf *out)
 	if (*conf->secrets.database_read_url != '\0')
 		(void)buf_addf(
 		    out, "standby %d + ", pool_limit(&pools[POOL_READ], conf));
-	(void)buf_add_string(out, "jobs and refresh 2");
+	(void)buf_add_string(out, "commands 4");
+}
+
+static void
+judge_connections(
+    const struct conf *conf, const struct facts *facts, struct verdict *verdict)
+{
+	long long most = facts_number(facts, "connections", "max_connections");
+	long long taken = facts_number(facts, "connections", "reserved") +
+	    facts_number(facts, "connections", "others") +
+	    facts_number(facts, "connections", "elsewhere");
+	int needed = pool_connections(conf);
+	int reload = pool_reload_connections(conf);
+	struct buf needs;
+
+	buf_init(&needs, VERDICT_TEXT_MAX);
+	write_needs(conf, &needs);
+	verdict_set(verdict, needed > most - taken ? VERDICT_FAIL : VERDICT_OK,
+	    "%d may be needed by this host (%s); there are %lld = "
+	    "max_connections %lld - %lld reserved - %lld of others - %lld of "
+	    "Waybill's other hosts",
+	    needed, needs.data, most - taken, most,
+	    facts_number(facts, "connections", "reserved"),
+	    facts_number(facts, "connections", "others"),
+	    facts_number(facts, "connections", "elsewhere"));
+	if (needed <= most - taken && needed + reload > most - taken)
+		verdict_set(verdict, VERDICT_WARN,
+		    "%d may be needed by this host while it is reloaded and "
+		    "all are busy; there are %lld = max_connections %lld - "
+		    "%lld in use elsewhere or reserved",
+		    needed + reload, most - taken, most, taken);
+	if (verdict->state != VERDICT_OK)
+		verdict_cure(verdict,
+		    "sudo -u postgres psql -c 'alter system set "
+		    "max_connections = %lld'; systemctl restart postgresql; or "
+		    "a smaller WORKERS_OVERFLOW",
+		    needed + reload + taken);
+	buf_free(&needs);
 }
 
 void
@@ -395,34 +432,13 @@ check_connections(struct check *check, int subject, struct verdict *verdict)
 {
 	const struct db_call call = { .function = "admin.connections",
 		.deadline_ms = check_until_ms(check, ASK_MS) };
-	struct facts *facts = &check->facts;
-	int needed = pool_connections(&check->conf);
-	long long most, reserved, others;
-	struct buf needs;
 
 	(void)subject;
-	if (facts_add_call(facts, "connections", check->jobs, &call) != DB_OK) {
-		tell_away(check->jobs, verdict);
-		check->jobs = NULL;
+	if (facts_add_call(&check->facts, "connections", check->jobs, &call) ==
+	    DB_OK) {
+		judge_connections(&check->conf, &check->facts, verdict);
 		return;
 	}
-	most = facts_number(facts, "connections", "max_connections");
-	reserved = facts_number(facts, "connections", "reserved");
-	others = facts_number(facts, "connections", "others");
-	buf_init(&needs, VERDICT_TEXT_MAX);
-	write_needs(&check->conf, &needs);
-	verdict_set(verdict,
-	    needed > most - reserved - others ? VERDICT_FAIL : VERDICT_OK,
-	    "%d may be needed (%s); there are %lld = max_connections %lld - "
-	    "%lld "
-	    "reserved - %lld of others",
-	    needed, needs.data, most - reserved - others, most, reserved,
-	    others);
-	if (verdict->state == VERDICT_FAIL)
-		verdict_cure(verdict,
-		    "max_connections = %lld in postgresql.conf, then: "
-		    "systemctl "
-		    "restart postgresql; or a smaller WORKERS_OVERFLOW",
-		    needed + reserved + others);
-	buf_free(&needs);
+	tell_away(check->jobs, verdict);
+	check->jobs = NULL;
 }

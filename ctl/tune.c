@@ -149,13 +149,16 @@ print_head(const struct tuning *tuning, const char *directory)
 }
 
 static void
-print_connections(const struct tuning *tuning, bool is_given)
+print_connections(const struct tuning *tuning)
 {
 	(void)printf("#\n");
-	if (!is_given)
+	if (tuning->more > 0)
 		(void)printf("# Connections: workers %d (WORKERS and "
-			     "WORKERS_OVERFLOW), jobs and commands %d,\n"
-			     "# superusers %d, people %d or a few more.\n",
+			     "WORKERS_OVERFLOW), twice, as a reload has\n"
+			     "# the old ones beside the new; jobs and commands "
+			     "%d, superusers %d, people %d or a\n"
+			     "# few more.  With a second host of Waybill's "
+			     "give it all: --connections N.\n",
 		    tuning->workers, FOR_COMMANDS, FOR_SUPERUSERS, FOR_PEOPLE);
 	(void)printf("# Were all to use their work_mem at once: %lld MB of "
 		     "the share.\n",
@@ -247,6 +250,14 @@ read_number(const char *text, int most)
 	    : 0;
 }
 
+/* So many, whatever they are for. */
+static void
+take_connections(struct tuning *tuning, const char *text)
+{
+	tuning->connections = read_number(text, CONNECTIONS_MOST);
+	tuning->more = 0;
+}
+
 /* A zero stays where an option holds what it must not. */
 static bool
 read_words(struct tuning *tuning, int count, char **words)
@@ -266,8 +277,7 @@ read_words(struct tuning *tuning, int count, char **words)
 		else if (option == 'c')
 			tuning->cores = read_number(optarg, CORES_MOST);
 		else if (option == 'n')
-			tuning->connections =
-			    read_number(optarg, CONNECTIONS_MOST);
+			take_connections(tuning, optarg);
 		else if (option == 's' && strcmp(optarg, "disk") == 0)
 			tuning->is_disk = true;
 		else if (option != 's' || strcmp(optarg, "ssd") != 0)
@@ -276,15 +286,18 @@ read_words(struct tuning *tuning, int count, char **words)
 	return optind == count;
 }
 
-/* As many as /health wants, and room for people, in tens. */
-static int
-needed_connections(const struct conf *conf, int workers)
+/* As many as the check wants, and room for people, in tens. */
+static void
+count_connections(const struct conf *conf, struct tuning *tuning)
 {
-	int sum = workers + FOR_COMMANDS + FOR_SUPERUSERS + FOR_PEOPLE;
+	int others = FOR_COMMANDS + FOR_SUPERUSERS + FOR_PEOPLE;
+	int sum;
 
+	tuning->more = tuning->workers;
 	if (*conf->secrets.database_read_url != '\0')
-		sum += workers * READ_PERCENT / 100;
-	return (sum + 9) / 10 * 10;
+		tuning->more += tuning->workers * READ_PERCENT / 100;
+	sum = 2 * tuning->more + others;
+	tuning->connections = (sum + 9) / 10 * 10 - tuning->more;
 }
 
 static const char *
@@ -316,11 +329,10 @@ tune_run(const struct conf *conf, int count, char **words)
 		.cores = (int)sysconf(_SC_NPROCESSORS_ONLN),
 		.workers = conf->workers + conf->workers_overflow };
 	struct server server = { .tuning = &tuning };
-	int needed = needed_connections(conf, tuning.workers);
 	char directory[DIRECTORY_MAX];
 	const char *mistake;
 
-	tuning.connections = needed;
+	count_connections(conf, &tuning);
 	if (!read_words(&tuning, count, words))
 		return CTL_USAGE;
 	mistake = find_mistake(&tuning);
@@ -333,7 +345,7 @@ tune_run(const struct conf *conf, int count, char **words)
 	adapt(&server);
 	find_directory(&server, directory);
 	print_head(&tuning, directory);
-	print_connections(&tuning, tuning.connections != needed);
+	print_connections(&tuning);
 	print_lines(&tuning);
 	print_comparison(&server);
 	return CTL_OK;

@@ -227,7 +227,7 @@ add_processes(struct tuning *tuning)
 
 	set(tuning, "max_connections",
 	    "The workers' and everybody else's, see above [20.3.1].", "%d",
-	    tuning->connections);
+	    tuning->connections + tuning->more);
 	set(tuning, "max_worker_processes",
 	    "The default, or one for each core [20.4.6; pgtune].", "%lld",
 	    (long long)at_least(tuning->cores, PROCESSES_LEAST));

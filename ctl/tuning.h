@@ -30,7 +30,8 @@ struct tuning {
 	int64_t memory;
 	int cores;
 	int workers;
-	int connections;
+	int connections; /* that may work at once */
+	int more;        /* and those that only wait, or end, at a reload */
 	bool is_disk;
 
 	int64_t share; /* of the memory, for PostgreSQL */

@@ -13,9 +13,10 @@
 #include <string.h>
 
 enum {
-	OTHER_CONNECTIONS = 2, /* waybill jobs, waybill refresh */
-	OTHER_MIB = 64,        /* the supervisor, and what is noted in /run */
-	PATH_BYTES = 128,      /* conf.c bounds run_dir */
+	/* waybill jobs, refresh, reconcile or backfill, and one by hand */
+	OTHER_CONNECTIONS = 4,
+	OTHER_MIB = 64,   /* the supervisor, and what is noted in /run */
+	PATH_BYTES = 128, /* conf.c bounds run_dir */
 };
 
 /* clang-format off */
@@ -71,6 +72,12 @@ pool_connections(const struct conf *conf)
 	if (*conf->secrets.database_read_url != '\0')
 		sum += pool_limit(&pools[POOL_READ], conf);
 	return sum;
+}
+
+int
+pool_reload_connections(const struct conf *conf)
+{
+	return pool_connections(conf) - OTHER_CONNECTIONS;
 }
 
 long

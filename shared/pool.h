@@ -36,6 +36,10 @@ int pool_limit(const struct pool *, const struct conf *);
  * share the server.  With a replica those who read have two. */
 int pool_connections(const struct conf *);
 
+/* How many more while pools are reloaded: workers that are busy finish what they do
+ * beside the new ones. */
+int pool_reload_connections(const struct conf *);
+
 /* The memory that all of them may need together. */
 long pool_mib(const struct pool *, const struct conf *);
 

@@ -1,5 +1,6 @@
 """What the tests of `waybill check` share: a stack of theirs, and what it printed."""
 
+import os
 import re
 import subprocess
 
@@ -19,7 +20,10 @@ ALONE = {**NO_KEYS, **NO_DATABASE}
 def own(tmp_path_factory):
     """A stack that has been at work: refreshed and reconciled."""
     with Stack(tmp_path_factory.mktemp("check"), conf={
-            "WORKERS": "3", "WORKERS_OVERFLOW": "0"}) as one:
+            "WORKERS": "3", "WORKERS_OVERFLOW": "0"}, postgres_settings={
+                # An address of its own; its port is that of the socket.
+                "listen_addresses": "127." + ".".join(
+                    str(1 + byte % 254) for byte in os.urandom(3))}) as one:
         one.waybill("refresh")
         one.psql("select admin.begin_ledger('test', 'shipment', current_date); "
                  "select admin.end_ledger('test', 'shipment', current_date, "

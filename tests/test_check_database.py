@@ -1,10 +1,15 @@
 """waybill check: PostgreSQL, its rights, its schema, its connections."""
 
+import contextlib
 import os
+import re
 import shutil
 import time
 
-from checked import NO_KEYS, check
+import psycopg2
+import pytest
+
+from checked import NO_KEYS, check, run
 from checked import own, own_db  # noqa: F401: fixtures
 from helpers import ROOT
 
@@ -83,7 +88,43 @@ def test_another_schema_than_the_programs(own, own_db, tmp_path):
 
 def test_more_workers_than_connections(own):
     found = check(own, WORKERS="100", WORKERS_OVERFLOW="50", **NO_KEYS)
-    found.tells("connections", "FAIL", r"152 may be needed \(read 45 \+ webhook "
-                r"30 \+ upstream 75 \+ jobs and refresh 2\); there are 11\d = "
-                r"max_connections 120 - 3 reserved - \d of others",
-                "max_connections = 15")
+    found.tells("connections", "FAIL", r"154 may be needed by this host \(read 45 "
+                r"\+ webhook 30 \+ upstream 75 \+ commands 4\); there are 11\d = "
+                r"max_connections 120 - 3 reserved - \d of others - 0 of "
+                "Waybill's other hosts", "alter system set max_connections = 30")
+
+
+def test_a_reload_needs_connections_for_the_old_workers_too(own):
+    check(own, WORKERS="60", WORKERS_OVERFLOW="0", **NO_KEYS).warns(
+        "connections", "124 may be needed by this host while it is reloaded",
+        "alter system set max_connections = 12")
+    assert check(own, WORKERS="50", WORKERS_OVERFLOW="0", **NO_KEYS)[
+        "connections"][0] == "ok"
+
+
+@pytest.mark.parametrize("workers", [("3", "0"), ("20", "30"), ("100", "100")])
+def test_what_tune_gives_is_enough_for_the_check(own, workers):
+    more = {"WORKERS": workers[0], "WORKERS_OVERFLOW": workers[1]}
+    text = run(own, "tune", **more).stdout
+    given = int(re.search(r"(?m)^max_connections = (\d+)$", text)[1])
+    said = check(own, **NO_KEYS, **more)["connections"]
+    assert given >= 2 * sum(map(int, workers)) + 7, said
+    assert said[2] is None or int(re.search(
+        r"max_connections = (\d+)", said[2])[1]) <= given, said
+
+
+def network(one):
+    """The stack's PostgreSQL over TCP, on an address of its own."""
+    return (f"postgresql://waybill@{one.postgres.settings['listen_addresses']}"
+            "/waybill")
+
+
+def test_waybill_of_other_hosts_takes_its_share(own):
+    """Who does not come from where the check comes from."""
+    with contextlib.closing(psycopg2.connect(
+            network(own), application_name="waybill-read")):
+        found = check(own, **NO_KEYS)
+        assert "- 1 of Waybill's other hosts" in found["connections"][1]
+    found = check(own, DATABASE_URL=network(own), **NO_KEYS)
+    assert re.search(r"- [1-9] of Waybill's other hosts",
+                     found["connections"][1]), found.out

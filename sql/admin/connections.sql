@@ -1,8 +1,9 @@
 -- How many connections there are to have, and how many others have taken: those
--- of Waybill name themselves.  jobs: those of `waybill jobs` to this database.
+-- of Waybill name themselves.  elsewhere: Waybill's that do not come from where the
+-- caller comes from.  jobs: those of `waybill jobs` to this database.
 create function admin.connections()
 returns table (max_connections integer, reserved integer, others bigint,
-    jobs bigint)
+    elsewhere bigint, jobs bigint)
 language sql
 stable
 security definer
@@ -13,6 +14,8 @@ begin atomic
             + coalesce(current_setting('reserved_connections', true)::integer,
                 0),
         count(*) filter (where a.application_name not like 'waybill%'),
+        count(*) filter (where a.application_name like 'waybill%'
+            and a.client_addr is distinct from inet_client_addr()),
         count(*) filter (where a.application_name = 'waybill-jobs'
             and a.datname = current_database())
     from pg_catalog.pg_stat_activity a

@@ -134,7 +134,8 @@ check_make_well(const char *function)
 		check_make_deployment(check_files.sha256);
 	if (IS_WELL("admin.connections"))
 		made_row("admin.connections", "max_connections", "100",
-		    "reserved", "3", "others", "5", "jobs", "1", NULL);
+		    "reserved", "3", "others", "5", "elsewhere", "0", "jobs",
+		    "1", NULL);
 	if (IS_WELL("admin.pulse"))
 		check_make_pulse(NULL, NULL);
 #undef IS_WELL
