@@ -379,6 +379,8 @@ install: all man
 	install -d $(DESTDIR)$(SHARE)/waybill/monitoring
 	install -m 644 $(wildcard monitoring/*) \
 		$(DESTDIR)$(SHARE)/waybill/monitoring/
+	install -D -m 644 systemd/database-network.conf \
+		$(DESTDIR)$(SHARE)/waybill/systemd/database-network.conf
 	install -d $(DESTDIR)$(SHARE)/waybill/backup
 	install -m 644 $(wildcard backup/*) $(DESTDIR)$(SHARE)/waybill/backup/
 	# What somebody may have changed is not overwritten.

@@ -44,6 +44,8 @@ static const struct {
 	{ "rights",             check_rights,         0,                LOGIN },
 	{ "schema",             check_schema,         0,                JOBS },
 	{ "connections",        check_connections,    0,                SCHEMA },
+	{ "standby",            check_standby,        0,                SCHEMA },
+	{ "network",            check_network,        0,                LOGIN },
 	{ "disk of PostgreSQL", check_database_disk,  0,                CONF },
 	{ "clock",              check_clock,          0,                PULSE },
 	{ "jobs",               check_jobs,           0,                PULSE },

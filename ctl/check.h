@@ -51,10 +51,12 @@ struct check {
 	bool has_conf;
 	enum credentials secrets;
 
-	struct db *login;   /* as the URL says */
-	struct db *jobs;    /* as waybill_jobs; NULL: it may not or is away */
-	bool has_schema;    /* the functions that are called below are there */
-	struct facts facts; /* sections "pulse" and "connections" */
+	struct db *login;    /* as the URL says */
+	bool is_remote;      /* the login's connection goes over the network */
+	bool is_read_remote; /* that of DATABASE_READ_URL, too */
+	struct db *jobs;     /* as waybill_jobs; NULL: it may not or is away */
+	bool has_schema;     /* the functions that are called below are there */
+	struct facts facts;  /* sections "pulse" and "connections" */
 	bool has_pulse;
 	double database_ahead_s; /* of our clock */
 
@@ -81,12 +83,14 @@ check_function check_database_disk;
 
 /* What the units of systemd allow: checkunits.c. */
 check_function check_memory;
+check_function check_network;
 
 /* The database: checkdata.c. */
 check_function check_database;
 check_function check_rights;
 check_function check_schema;
 check_function check_connections;
+check_function check_standby;
 
 /* What the background leaves there: checkwork.c. */
 bool check_pulse(struct check *); /* asks once; true when it is known */

@@ -17,6 +17,7 @@ enum {
 	SCHEMA_MS = 8000, /* every definition is looked at */
 	ERROR_MAX_BYTES = VERDICT_TEXT_MAX,
 	VERSION_LEAST = 15,
+	STANDBY_LATE_S = 30,
 	LOGIN_MAX = 80,
 };
 
@@ -178,6 +179,7 @@ check_database(struct check *check, int subject, struct verdict *verdict)
 		check->login = NULL;
 		return;
 	}
+	check->is_remote = db_is_remote(db);
 	verdict_set(verdict, VERDICT_OK, "PostgreSQL %.*s, answers in %.1f ms",
 	    (int)strcspn(version.bytes, " "), version.bytes,
 	    (double)(clock_us() - started_us) / 1000);
@@ -373,6 +375,75 @@ check_schema(struct check *check, int subject, struct verdict *verdict)
 	}
 	if (check->has_schema && verdict->state == VERDICT_OK)
 		look_for_changes(check, verdict);
+}
+
+/* --- the standby ---------------------------------------------------------- */
+
+static const char no_standby[] =
+    "DATABASE_READ_URL has to name a standby of DATABASE_URL's server, or be "
+    "empty; then: systemctl reload waybill-read";
+
+/* With the login that the workers have there. */
+static struct db *
+open_standby(struct check *check)
+{
+	static struct conf conf; /* as long as the connection */
+
+	conf = check->conf;
+	conf.secrets.database_url = conf.secrets.database_read_url;
+	return session_open(&conf, "waybill_jobs", ASK_MS);
+}
+
+static void
+judge_standby(const struct facts *facts, struct verdict *verdict)
+{
+	const char *is_standby = facts_text(facts, "standby", "is_standby");
+	long long lag_s = facts_number(facts, "standby", "lag_s");
+
+	verdict_set(verdict, VERDICT_OK, "it is %s behind", facts_age(lag_s));
+	if (is_standby == NULL || *is_standby != 't') {
+		verdict_set(verdict, VERDICT_WARN,
+		    "DATABASE_READ_URL names no standby: what is read there "
+		    "may never change");
+		verdict_cure(verdict, "%s", no_standby);
+	} else if (lag_s > STANDBY_LATE_S) {
+		verdict_set(verdict, VERDICT_WARN, "the standby is %s behind",
+		    facts_age(lag_s));
+		verdict_cure(verdict,
+		    "sudo -u postgres psql -c 'select application_name, state, "
+		    "replay_lag from pg_stat_replication'");
+	}
+}
+
+void
+check_standby(struct check *check, int subject, struct verdict *verdict)
+{
+	const struct db_call call = { .function = "admin.standby",
+		.deadline_ms = check_until_ms(check, ASK_MS) };
+	enum db_status status;
+	struct db *db;
+
+	(void)subject;
+	if (*check->conf.secrets.database_read_url == '\0') {
+		verdict_set(verdict, VERDICT_OK,
+		    "DATABASE_READ_URL is not set: the primary is read");
+		return;
+	}
+	db = open_standby(check);
+	status = books_look(db, &books, check_until_ms(check, ASK_MS));
+	check->is_read_remote = db_is_remote(db);
+	if (status == DB_OK && books_are_deployed(&books, &files) &&
+	    facts_add_call(&check->facts, "standby", db, &call) == DB_OK) {
+		judge_standby(&check->facts, verdict);
+	} else if (status == DB_OK || status == DB_REFUSED) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "the server of DATABASE_READ_URL has not the schema of "
+		    "this program");
+		verdict_cure(verdict, "%s", no_standby);
+	} else {
+		tell_away(db, verdict);
+	}
+	db_close(db);
 }
 
 /* --- connections --------------------------------------------------------- */

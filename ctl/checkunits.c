@@ -1,9 +1,9 @@
 /*
  * Whether the units of systemd, and this machine, allow what is configured: memory
- * for the workers.
+ * for the workers, a way to PostgreSQL.
  *
- * The kernel tells.  What is not there is not limited: services that something else
- * runs, or a kernel without that.
+ * The kernel, or systemd, tells.  What is not there is not limited: services that
+ * something else runs, or a kernel without that.
  */
 #include "ctl/check.h"
 #include "ctl/machine.h"
@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	WORKERS_LEAST = 3, /* shared/conf.c */
@@ -106,4 +107,55 @@ check_memory(struct check *check, int subject, struct verdict *verdict)
 		return;
 	}
 	judge_machine(&check->conf, verdict);
+}
+
+/* --- the network --------------------------------------------------------- */
+
+#define ASK_SYSTEMD(units)                                                   \
+	"timeout 3 /usr/bin/systemctl show --value -p PrivateNetwork " units \
+	" 2>/dev/null"
+
+/* False also where systemd does not run. */
+static bool
+lacks_network(bool is_read_only)
+{
+	FILE *answer = popen(is_read_only
+		? ASK_SYSTEMD("waybill-read")
+		: ASK_SYSTEMD("waybill-read waybill-webhook waybill-jobs "
+			      "waybill-refresh"),
+	    "re");
+	char line[NUMBER_BYTES];
+	bool is_private = false;
+
+	if (answer == NULL)
+		return false;
+	while (fgets(line, sizeof(line), answer) != NULL)
+		is_private |= strcmp(line, "yes\n") == 0;
+	(void)pclose(answer); /* what was printed says all */
+	return is_private;
+}
+
+void
+check_network(struct check *check, int subject, struct verdict *verdict)
+{
+	(void)subject;
+	if (!check->is_remote && !check->is_read_remote) {
+		verdict_set(verdict, VERDICT_OK,
+		    "PostgreSQL is reached over a socket here");
+	} else if (lacks_network(!check->is_remote)) {
+		verdict_set(verdict, VERDICT_FAIL,
+		    "PostgreSQL is reached over the network, which the units "
+		    "do not let the services use (PrivateNetwork=yes)");
+		verdict_cure(verdict,
+		    "for unit in read webhook jobs refresh; do install -D -m "
+		    "644 /usr/share/waybill/systemd/database-network.conf "
+		    "/etc/systemd/system/waybill-$unit.service.d/"
+		    "database-network.conf; done; systemctl daemon-reload; "
+		    "systemctl restart waybill-read waybill-webhook "
+		    "waybill-jobs");
+	} else {
+		verdict_set(verdict, VERDICT_OK,
+		    "PostgreSQL is reached over the network, as the units "
+		    "allow");
+	}
 }

@@ -538,6 +538,14 @@ db_new(const struct db_options *options)
 	return db;
 }
 
+bool
+db_is_remote(const struct db *db)
+{
+	const char *host = db->conn == NULL ? "/" : PQhost(db->conn);
+
+	return host != NULL && *host != '/';
+}
+
 const struct db_error *
 db_error(const struct db *db)
 {

@@ -101,6 +101,9 @@ enum db_status db_script(struct db *, const char *sql, int64_t deadline_ms,
 /* What the last failed call said. */
 const struct db_error *db_error(const struct db *);
 
+/* Whether the connection there is goes over the network, not a socket here. */
+bool db_is_remote(const struct db *);
+
 /* Sum of microseconds spent in db_call() since the last db_forget_spent(). */
 int64_t db_spent_us(const struct db *);
 void db_forget_spent(struct db *);

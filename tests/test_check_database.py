@@ -1,16 +1,19 @@
-"""waybill check: PostgreSQL, its rights, its schema, its connections."""
+"""waybill check: PostgreSQL, its rights, its schema, its connections, its standby, and
+the way there."""
 
 import contextlib
 import os
 import re
 import shutil
+import subprocess
 import time
 
 import psycopg2
 import pytest
 
-from checked import NO_KEYS, check, run
+from checked import NO_KEYS, Found, check, run
 from checked import own, own_db  # noqa: F401: fixtures
+from env.process import ENVIRONMENT
 from helpers import ROOT
 
 
@@ -128,3 +131,49 @@ def test_waybill_of_other_hosts_takes_its_share(own):
     found = check(own, DATABASE_URL=network(own), **NO_KEYS)
     assert re.search(r"- [1-9] of Waybill's other hosts",
                      found["connections"][1]), found.out
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists(
+    "/usr/bin/systemctl"), reason="only root mounts")
+def test_a_database_that_the_units_cannot_reach(own, tmp_path):
+    """Over the network, where the installed units have none."""
+    systemd = tmp_path / "systemctl"
+
+    def says(answer, **urls):
+        systemd.write_text(f"#!/bin/sh\nprintf '{answer}'\n")
+        systemd.chmod(0o755)
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-euc",
+             'mount --bind "$0" /usr/bin/systemctl; exec "$@"', systemd,
+             own.service.program("waybill"), "-c", own.conf_file, "check"],
+            capture_output=True, text=True, check=False, timeout=40, cwd="/",
+            env={**ENVIRONMENT, **NO_KEYS, **urls})
+        return Found(done.returncode, done.stdout)
+
+    tmp_path.chmod(0o755)
+    url = network(own)
+    cure = "database-network.conf; done; systemctl daemon-reload; " \
+        "systemctl restart waybill-read waybill-webhook waybill-jobs"
+    says("no\\n\\nyes\\n", DATABASE_URL=url).tells(
+        "network", "FAIL", "PrivateNetwork=yes", cure)
+    says("yes\\n", DATABASE_READ_URL=url).tells(
+        "network", "FAIL", "PrivateNetwork=yes", cure)
+    for answer, urls, text in (
+            ("no\\n\\nno\\n", {"DATABASE_URL": url}, "as the units allow"),
+            ("yes\\n", {}, "over a socket here")):
+        says(answer, **urls).tells("network", "ok", text, None)
+
+
+def test_a_standby_that_is_none(own, own_db, tmp_path):
+    assert "the primary is read" in check(own, **NO_KEYS)["standby"][1]
+    found = check(own, DATABASE_READ_URL=own.service_url, **NO_KEYS)
+    found.warns("standby", "names no standby", "DATABASE_READ_URL has to name")
+    check(own, DATABASE_READ_URL=f"postgresql:///waybill?host={tmp_path}",
+          **NO_KEYS).fails("standby", "No such file", "systemctl start")
+    own_db("create database empty owner waybill_operator")
+    try:
+        check(own, DATABASE_READ_URL=own.postgres.url("empty", "waybill"),
+              **NO_KEYS).fails(
+            "standby", "has not the schema", "DATABASE_READ_URL has to name")
+    finally:
+        own_db("drop database empty")

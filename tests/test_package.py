@@ -114,6 +114,7 @@ def test_what_is_in_it(files):
                  "share/waybill/web/openapi.json",
                  "share/waybill/web/dashboard/index.html",
                  "share/waybill/nginx/waybill-server.conf",
+                 "share/waybill/systemd/database-network.conf",
                  "share/doc/waybill/docs/troubleshooting.md.gz"):
         assert f"usr/{path}" in files
     sql = {path.removeprefix("usr/share/waybill/") for path in files

@@ -45,6 +45,19 @@ def test_there_is_such_a_unit():
     assert OTHER_USERS
 
 
+def test_a_way_to_a_database_for_those_that_have_none():
+    """The drop-in names the units that have no network."""
+    drop_in = os.path.join(FOLDER, "database-network.conf")
+    named = re.search(r"for unit in ([a-z ]+); do", read(drop_in))[1]
+    assert set(named.split()) == {
+        os.path.basename(path)[len("waybill-"):-len(".service")]
+        for path in SERVICES
+        if settings(path).get("PrivateNetwork") == "yes"}
+    assert settings(drop_in)["PrivateNetwork"] == "no"
+    assert f"for unit in {named}; do" in re.sub(
+        r'"\s*"', "", read("ctl", "checkunits.c"))
+
+
 # --- limits ---------------------------------------------------------------------
 
 

@@ -327,6 +327,34 @@ clocks_that_do_not_agree(void **state)
 	check_expect("check", "clock", "ok", "ours agrees with", "");
 }
 
+static void
+a_standby_that_will_not_do(void **state)
+{
+	static const char standby[] = "admin.standby";
+
+	(void)state;
+	check_set("DATABASE_READ_URL", "postgresql:///standby");
+	check_make_well(NULL);
+	made_row(standby, "is_standby", "t", "lag_s", "30", NULL);
+	check_expect("check", "standby", "ok", "it is 30 s behind", "");
+	check_make_well(NULL);
+	made_row(standby, "is_standby", "t", "lag_s", "31", NULL);
+	check_expect("check", "standby", "warn", "the standby is 31 s behind",
+	    "pg_stat_replication");
+	check_make_well(NULL);
+	check_expect("check", "standby", "warn", "names no standby", "");
+	check_make_well(NULL);
+	made_failure(standby, 0, DB_REFUSED, "42883");
+	check_expect("check", "standby", "FAIL", "has not the schema", "");
+	check_make_well(NULL);
+	made_failure("admin.deployment", 2, DB_AWAY, "");
+	check_expect("check", "standby", "FAIL", "it cannot be reached", "");
+	made_is_remote = true;
+	check_make_well(NULL);
+	check_expect("check", "network", "ok", "over the network", "");
+	made_is_remote = false;
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, check_begin)
 
 int
@@ -339,6 +367,7 @@ main(void)
 		TEST(a_schema_that_is_not_ours),
 		TEST(a_schema_that_cannot_be_read),
 		TEST(connections_that_are_too_few),
+		TEST(a_standby_that_will_not_do),
 		TEST(what_the_background_left),
 		TEST(jobs_that_do_not_run),
 		TEST(clocks_that_do_not_agree),
