@@ -47,6 +47,8 @@ static const struct {
 	{ "standby",            check_standby,        0,                SCHEMA },
 	{ "network",            check_network,        0,                LOGIN },
 	{ "disk of PostgreSQL", check_database_disk,  0,                CONF },
+	{ "backup",             check_backup,         0,                CONF },
+	{ "archive",            check_archive,        0,                PULSE },
 	{ "clock",              check_clock,          0,                PULSE },
 	{ "jobs",               check_jobs,           0,                PULSE },
 	{ "queue",              check_queue,          0,                PULSE },

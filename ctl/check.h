@@ -92,6 +92,10 @@ check_function check_schema;
 check_function check_connections;
 check_function check_standby;
 
+/* What saves it: checkbackup.c. */
+check_function check_backup;
+check_function check_archive;
+
 /* What the background leaves there: checkwork.c. */
 bool check_pulse(struct check *); /* asks once; true when it is known */
 check_function check_clock;

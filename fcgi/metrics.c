@@ -12,6 +12,7 @@
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
+#include "shared/backup.h"
 #include "shared/clock.h"
 #include "shared/counters.h"
 #include "shared/pool.h"
@@ -367,6 +368,9 @@ static const struct {
 	const char *label; /* NULL: it has none */
 	const char *help;
 } database_gauges[] = {
+	{ "archive_late_seconds", NULL,
+	    "How long WAL has waited to be archived, or failed to be; 0: none "
+	    "waits, or archive_mode is off." },
 	{ "bulk_items_open", NULL,
 	    "Shipments of large bulk calls that are still to be sent." },
 	{ "bulk_overdue_seconds", NULL,
@@ -499,6 +503,23 @@ add_spool(const struct scene *scene, const struct request *rq)
 	    oldest_s > scene->jobs_oldest_s ? oldest_s : scene->jobs_oldest_s);
 }
 
+/* None where no backup was ever set up: another host has them then, or nobody. */
+static void
+add_backups(const struct scene *scene, const struct request *rq)
+{
+	time_t ended[BACKUP_KINDS];
+
+	if (!backup_look(rq->service->conf->backup_dir, ended))
+		return;
+	add_family(scene->out, "backup_timestamp_seconds", "gauge",
+	    "When the last backup of this host's PostgreSQL succeeded; 0: "
+	    "never.");
+	for (int i = 0; i < BACKUP_KINDS; i++)
+		(void)buf_addf(scene->out,
+		    "waybill_backup_timestamp_seconds{type=\"%s\"} %lld\n",
+		    backup_names[i], (long long)ended[i]);
+}
+
 static void
 open_boards(struct scene *scene, const struct conf *conf)
 {
@@ -561,6 +582,7 @@ metrics_handle(struct request *rq, const void *unused)
 	add_events(&scene);
 	add_database(&scene, rq);
 	add_spool(&scene, rq);
+	add_backups(&scene, rq);
 	close_boards(&scene);
 	buf_free(&scene.from_database);
 	send_text(rq, scene.out);

@@ -91,6 +91,7 @@ static const struct setting keys[] = {
 	{ "TRACKING_FRESH", SETTING_NUMBER, AT(tracking_fresh_s), "900", 0, 604800, NULL, NULL },
 	{ "WAYBILL_RUN_DIR", SETTING_PATH, AT(run_dir), "/run/waybill", 0, SOCKET_DIR_MAX_BYTES, NULL, NULL },
 	{ "WAYBILL_SPOOL_DIR", SETTING_PATH, AT(spool_dir), "/var/lib/waybill/spool", 0, PATH_MAX_BYTES, NULL, NULL },
+	{ "WAYBILL_BACKUP_DIR", SETTING_PATH, AT(backup_dir), "/var/lib/waybill-backup", 0, PATH_MAX_BYTES, NULL, NULL },
 	{ "WAYBILL_SQL_DIR", SETTING_PATH, AT(sql_dir), "/usr/share/waybill/sql", 0, PATH_MAX_BYTES, NULL, NULL },
 	{ "SPOOL_MAX_BYTES", SETTING_LONG, AT(spool_max_bytes), "1073741824", 1048576, LONG_MAX, NULL, NULL },
 	{ "SPOOL_MAX_FILES", SETTING_LONG, AT(spool_max_files), "100000", 1, 1000000, NULL, NULL },

@@ -46,6 +46,7 @@ struct conf {
 	enum conf_addresses activity_addresses;
 	const char *run_dir;
 	const char *spool_dir;
+	const char *backup_dir; /* where its service notes that it succeeded */
 	const char *sql_dir;
 	long spool_max_bytes;
 	long spool_max_files;

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -18,12 +19,16 @@ ALONE = {**NO_KEYS, **NO_DATABASE}
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """A stack that has been at work: refreshed and reconciled."""
+    """A stack that has been at work: refreshed, reconciled and backed up."""
     with Stack(tmp_path_factory.mktemp("check"), conf={
             "WORKERS": "3", "WORKERS_OVERFLOW": "0"}, postgres_settings={
+                "archive_mode": "on", "archive_command": "test ! -e broken",
+                "archive_timeout": "0",
                 # An address of its own; its port is that of the socket.
                 "listen_addresses": "127." + ".".join(
                     str(1 + byte % 254) for byte in os.urandom(3))}) as one:
+        succeed(one, "full", days=6)
+        succeed(one, "diff", days=0)
         one.waybill("refresh")
         one.psql("select admin.begin_ledger('test', 'shipment', current_date); "
                  "select admin.end_ledger('test', 'shipment', current_date, "
@@ -36,6 +41,13 @@ def own_db(own):
     found = Database(own.database_url)
     yield found
     found.close()
+
+
+def succeed(one, kind, days):
+    """What the service of the backup leaves when it has succeeded."""
+    path = os.path.join(one.backup_dir, kind)
+    with open(path, "w", encoding="ascii"):
+        os.utime(path, (time.time() - 86400 * days,) * 2)
 
 
 class Found:

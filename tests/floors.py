@@ -17,7 +17,7 @@ FLOORS = {
     "shared": [
         "log buf",
         "arena clock file",
-        "address envfile fuse hmac json kind linefile moment nfkd notify pause "
+        "address backup envfile fuse hmac json kind linefile moment nfkd notify pause "
         "reply sqlstate statement",
         "setting spool",
         "conf",
@@ -61,7 +61,7 @@ BELOW = {"shared": [], "fcgi": ["shared"], "ctl": ["shared"]}
 # Files that are one module in several files, and stand on its floor.
 PARTS = {"spoolfile": "spool", "spoolview": "spool", "checkhost": "check",
          "checkdata": "check", "checkwork": "check", "checknet": "check",
-         "checknginx": "check", "checkunits": "check"}
+         "checknginx": "check", "checkbackup": "check", "checkunits": "check"}
 
 # One library, one file.
 LIBRARIES = {

@@ -1,5 +1,5 @@
-"""waybill check: PostgreSQL, its rights, its schema, its connections, its standby, and
-the way there."""
+"""waybill check: PostgreSQL, its connections, its standby, its backups, and the way
+there."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ import time
 import psycopg2
 import pytest
 
-from checked import NO_KEYS, Found, check, run
+from checked import NO_KEYS, Found, check, run, succeed
 from checked import own, own_db  # noqa: F401: fixtures
 from env.process import ENVIRONMENT
-from helpers import ROOT
+from helpers import ROOT, wait_until
 
 
 def test_a_database_that_cannot_be_reached(own, tmp_path):
@@ -177,3 +177,57 @@ def test_a_standby_that_is_none(own, own_db, tmp_path):
             "standby", "has not the schema", "DATABASE_READ_URL has to name")
     finally:
         own_db("drop database empty")
+
+
+# --- backups -----------------------------------------------------------------------------
+
+
+def test_backups_that_stopped(own):
+    for kind, days, text in (
+            ("full", 10, "the last full one that succeeded ended 10 days ago"),
+            ("diff", 3, "the last one that succeeded ended 3 days ago")):
+        succeed(own, kind, days)
+        check(own, **NO_KEYS).fails(
+            "backup", text, "systemctl enable --now waybill-backup-full.timer")
+    for kind in ("full", "diff"):
+        os.unlink(os.path.join(own.backup_dir, kind))
+    check(own, **NO_KEYS).fails("backup", "none has succeeded yet",
+                                "journalctl -u 'waybill-backup@*'")
+    succeed(own, "full", days=1)
+    assert "ended 24 h ago" in check(own, **NO_KEYS)["backup"][1]
+
+
+def test_backups_that_were_never_set_up(own, tmp_path):
+    none = {"WAYBILL_BACKUP_DIR": str(tmp_path / "none"), **NO_KEYS}
+    check(own, **none).warns("backup", "no backups are set up", "backup.md")
+    check(own, DATABASE_URL=network(own), **none).tells(
+        "backup", "skip", "on its own host", None)
+
+
+def test_an_archive_that_fails(own, own_db):
+    """Until the next time that it succeeds."""
+    state = ("select a.failed_count > 0 and a.last_failed_time > coalesce("
+             "a.last_archived_time, '-infinity') from pg_stat_archiver a")
+    broken = os.path.join(own.postgres.directory, "broken")  # see checked.py
+
+    def write():
+        own_db("create table written (); drop table written")
+        own_db("select pg_switch_wal()")
+
+    with open(broken, "w", encoding="ascii"):
+        write()
+    try:
+        wait_until(lambda: own_db.one(state), 90, "a failure")
+        # Since the last success or, without one, since anybody counts.
+        late, since = own_db("select s.late_s, seconds_since(coalesce("
+                             "a.last_archived_time, a.stats_reset)) from "
+                             "archive_state() s cross join pg_stat_archiver a"
+                             )[0]
+        assert since - 1 <= late <= since
+        check(own, **NO_KEYS).fails("archive", "archiving fails", "pgbackrest")
+    finally:
+        os.unlink(broken)
+    write()
+    wait_until(lambda: not own_db.one(state), 90, "a success")
+    assert check(own, **NO_KEYS)["archive"][:2] == [
+        "ok", "nothing waits to be archived"]

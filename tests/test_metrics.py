@@ -152,6 +152,7 @@ def test_the_families(stack, client):
         ledger_checked_timestamp_seconds ledger_incomplete
         webhook_failed spool_records spool_bytes spool_oldest_seconds
         spool_bad_records spool_limit_records spool_limit_bytes
+        archive_late_seconds backup_timestamp_seconds
         database_connections database_connections_limit replicas
         jobs_heartbeat_timestamp_seconds
         sync_queue_depth sync_lag_seconds figures_unmerged view_drift
@@ -323,6 +324,23 @@ def test_what_the_database_knows(stack, db):
     finally:
         db("commit")
         db("delete from jobs where kind = 'test'")
+
+
+def test_when_backups_succeeded(stack):
+    """Each kind, never is 0; and nothing where none were set up."""
+    name = "backup_timestamp_seconds"
+    full = os.path.join(stack.backup_dir, "full")
+    with open(full, "w", encoding="ascii"):
+        os.utime(full, (1795000000, 1795000000))
+    try:
+        metrics = scrape(stack)
+        assert metrics.value(name, type="full") == 1795000000
+        assert metrics.value(name, type="diff") == 0
+        os.rename(stack.backup_dir, stack.backup_dir + "-away")
+        assert scrape(stack).of(name) == []
+    finally:
+        os.rename(stack.backup_dir + "-away", stack.backup_dir)
+        os.unlink(full)
 
 
 def test_the_heartbeat_of_the_jobs(stack, db):

@@ -45,6 +45,22 @@ def test_there_is_such_a_unit():
     assert OTHER_USERS
 
 
+def test_a_backup_notes_that_it_succeeded_where_it_is_looked_for():
+    """Under the names that shared/backup.c knows; not when it has failed."""
+    unit = settings(os.path.join(FOLDER, "waybill-backup@.service"))
+    place = re.search(r"(?m)^#WAYBILL_BACKUP_DIR=(.*)$",
+                      read("systemd", "waybill.conf"))[1]
+    assert unit["ExecStartPost"] == f"/usr/bin/touch {place}/%i"
+    assert place == "/var/lib/" + unit["StateDirectory"]
+    assert unit["StateDirectoryMode"] == "0755"  # others look at it
+    kinds = re.findall(r'= "(\w+)"', read("shared", "backup.c"))
+    for kind in kinds:
+        assert settings(os.path.join(
+            FOLDER, f"waybill-backup-{kind}.timer"))["Unit"] == \
+            f"waybill-backup@{kind}.service"
+    assert len(kinds) == 2
+
+
 def test_a_way_to_a_database_for_those_that_have_none():
     """The drop-in names the units that have no network."""
     drop_in = os.path.join(FOLDER, "database-network.conf")

@@ -5,7 +5,8 @@ returns table (heartbeat_s bigint, refreshed_s bigint, drift bigint,
     drift_day bigint, reconciled_s bigint, incomplete bigint,
     incomplete_days integer, unsent bigint, queued bigint, overdue_s bigint, failed bigint,
     failed_events bigint, unmerged bigint, bulk_items bigint,
-    bulk_overdue_s bigint, epoch numeric)
+    bulk_overdue_s bigint, archive_mode text, is_archive_failing boolean,
+    archive_late_s bigint, epoch numeric)
 language sql
 stable
 security definer
@@ -21,7 +22,7 @@ begin atomic
             where e.state = 'failed'), (
             select count(*)
             from waybill.shipment_deltas),
-        k.items, k.overdue_s,
+        k.items, k.overdue_s, a.mode, a.is_failing, a.late_s,
         extract(epoch from clock_timestamp())
     from (
         select waybill.seconds_since(max(h.started_at)) as refreshed_s,
@@ -38,6 +39,7 @@ begin atomic
                 and h.started_at > now() - interval '30 days') h) r
     cross join waybill.ledger_gaps() l
     cross join waybill.bulk_backlog() k
+    cross join waybill.archive_state() a
     cross join (
         select count(*) filter (where j.state = 'queued') as queued,
             waybill.seconds_since(min(j.run_at) filter (

@@ -33,6 +33,10 @@ as $$
             ('bulk_overdue_seconds', coalesce(b.overdue_s, 0)))
         as k (metric, value)
     union all
+    select 'archive_late_seconds', coalesce(a.late_s, 0)
+    from waybill.archive_state() a
+    where not pg_is_in_recovery()
+    union all
     select 'replicas', r.count
     from replicas r
     where not pg_is_in_recovery()

@@ -95,6 +95,7 @@ class Stack:
                          **(conf or {})}
         self.log_dir = os.path.join(self.directory, "log")
         self.spool_dir = os.path.join(self.directory, "spool")
+        self.backup_dir = os.path.join(self.directory, "backup")
         self.conf_file = os.path.join(self.directory, "waybill.conf")
         self.given_run_dir = run_dir
         self.run_dir = self.pg_dir = None
@@ -173,7 +174,7 @@ class Stack:
         # only see what has no secrets: everything else is 0700.
         os.makedirs(self.directory, mode=0o711, exist_ok=True)
         os.chmod(self.directory, 0o711)
-        for path in (self.log_dir, self.spool_dir):
+        for path in (self.log_dir, self.spool_dir, self.backup_dir):
             os.makedirs(path, mode=0o700, exist_ok=True)
             os.chmod(path, 0o700)
         self.run_dir = self.socket_directory()
@@ -245,6 +246,7 @@ class Stack:
             "DATABASE_URL": self.service_url,
             "WAYBILL_RUN_DIR": self.run_dir,
             "WAYBILL_SPOOL_DIR": self.spool_dir,
+            "WAYBILL_BACKUP_DIR": self.backup_dir,
             "WAYBILL_SQL_DIR": os.path.join(ROOT, "sql"),
             **self.settings,
         }

@@ -328,6 +328,29 @@ clocks_that_do_not_agree(void **state)
 }
 
 static void
+an_archive_that_is_late(void **state)
+{
+	static const struct {
+		const char *name, *value, *state, *text;
+	} archives[] = {
+		{ "archive_mode", "off", "warn", "archive_mode is off" },
+		{ "archive_mode", NULL, "ok", "nothing waits" },
+		{ "is_archive_failing", "t", "FAIL", "archiving fails" },
+		{ "is_archive_failing", NULL, "ok", "nothing waits" },
+		{ "archive_late_s", "300", "ok", "nothing waits" },
+		{ "archive_late_s", "301", "FAIL", "was archived for 5 min" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(archives) / sizeof(*archives); i++) {
+		check_make_well("admin.pulse");
+		check_make_pulse(archives[i].name, archives[i].value);
+		check_expect("check", "archive", archives[i].state,
+		    archives[i].text, "");
+	}
+}
+
+static void
 a_standby_that_will_not_do(void **state)
 {
 	static const char standby[] = "admin.standby";
@@ -352,6 +375,8 @@ a_standby_that_will_not_do(void **state)
 	made_is_remote = true;
 	check_make_well(NULL);
 	check_expect("check", "network", "ok", "over the network", "");
+	check_make_well(NULL);
+	check_expect("check", "backup", "skip", "on its own host", "");
 	made_is_remote = false;
 }
 
@@ -367,6 +392,7 @@ main(void)
 		TEST(a_schema_that_is_not_ours),
 		TEST(a_schema_that_cannot_be_read),
 		TEST(connections_that_are_too_few),
+		TEST(an_archive_that_is_late),
 		TEST(a_standby_that_will_not_do),
 		TEST(what_the_background_left),
 		TEST(jobs_that_do_not_run),

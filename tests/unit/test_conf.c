@@ -121,6 +121,7 @@ nothing_given_means_the_defaults(void **state)
 	assert_string_equal(conf.easypost_ca_file, "");
 	assert_string_equal(conf.run_dir, "/run/waybill");
 	assert_string_equal(conf.spool_dir, "/var/lib/waybill/spool");
+	assert_string_equal(conf.backup_dir, "/var/lib/waybill-backup");
 	assert_string_equal(conf.sql_dir, "/usr/share/waybill/sql");
 	assert_int_equal(conf.spool_max_bytes, 1073741824);
 	assert_int_equal(conf.spool_max_files, 100000);
