@@ -49,6 +49,7 @@ static const struct {
 	{ "disk of PostgreSQL", check_database_disk,  0,                CONF },
 	{ "backup",             check_backup,         0,                CONF },
 	{ "archive",            check_archive,        0,                PULSE },
+	{ "statements",         check_statements,     0,                PULSE },
 	{ "clock",              check_clock,          0,                PULSE },
 	{ "jobs",               check_jobs,           0,                PULSE },
 	{ "queue",              check_queue,          0,                PULSE },

@@ -106,6 +106,7 @@ check_function check_refresh;
 check_function check_drift;
 check_function check_reconcile;
 check_function check_ledger;
+check_function check_statements;
 
 /* The world outside: checknet.c.  The subject is an enum check_mode. */
 check_function check_key;

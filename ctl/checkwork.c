@@ -286,3 +286,21 @@ check_ledger(struct check *check, int subject, struct verdict *verdict)
 	verdict_cure(verdict, "waybill reconcile --days %lld",
 	    pulse(check, "incomplete_days"));
 }
+
+/* Nothing is wrong without. */
+void
+check_statements(struct check *check, int subject, struct verdict *verdict)
+{
+	const char *counting =
+	    facts_text(&check->facts, "pulse", "is_counting");
+
+	(void)subject;
+	verdict_set(verdict, VERDICT_OK, "pg_stat_statements counts them");
+	if (counting != NULL && *counting == 't')
+		return;
+	verdict_set(verdict, VERDICT_OK,
+	    "nothing counts them: waybill.slow_statements stays empty");
+	verdict_cure(verdict,
+	    "after the settings of waybill tune: sudo -u postgres psql waybill "
+	    "-c 'create extension pg_stat_statements schema public'");
+}

@@ -49,7 +49,7 @@ def test_a_healthy_installation(own):
     assert found.states("warn") == found.states("skip") == [], found.out
     assert "mode production" in found["key production"][1]
     assert "mode test" in found["key test"][1]
-    assert found.out.endswith("ok 35, warnings 0, failed 0, skipped 0\n")
+    assert found.out.endswith("ok 36, warnings 0, failed 0, skipped 0\n")
     quiet = check(own, "--quiet", "--url", own.url, "--ca", own.ca)
     assert (quiet.status, quiet.out) == (0, "")
     assert own.settings["EASYPOST_API_KEY"] not in found.out

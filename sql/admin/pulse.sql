@@ -6,7 +6,7 @@ returns table (heartbeat_s bigint, refreshed_s bigint, drift bigint,
     incomplete_days integer, unsent bigint, queued bigint, overdue_s bigint, failed bigint,
     failed_events bigint, unmerged bigint, bulk_items bigint,
     bulk_overdue_s bigint, archive_mode text, is_archive_failing boolean,
-    archive_late_s bigint, epoch numeric)
+    archive_late_s bigint, is_counting boolean, epoch numeric)
 language sql
 stable
 security definer
@@ -23,6 +23,10 @@ begin atomic
             select count(*)
             from waybill.shipment_deltas),
         k.items, k.overdue_s, a.mode, a.is_failing, a.late_s,
+        exists (
+            select
+            from pg_extension x
+            where x.extname = 'pg_stat_statements'),
         extract(epoch from clock_timestamp())
     from (
         select waybill.seconds_since(max(h.started_at)) as refreshed_s,

@@ -148,7 +148,8 @@ check_make_pulse(const char *name, const char *value)
 		"failed_events", "overdue_s", "queued", "bulk_items",
 		"bulk_overdue_s", "refreshed_s", "drift", "drift_day",
 		"reconciled_s", "incomplete", "unsent", "incomplete_days",
-		"archive_mode", "is_archive_failing", "archive_late_s" };
+		"archive_mode", "is_archive_failing", "archive_late_s",
+		"is_counting" };
 	struct made *one = &made[made_count++];
 
 	*one = (struct made){ .function = "admin.pulse" };

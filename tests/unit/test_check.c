@@ -348,6 +348,9 @@ an_archive_that_is_late(void **state)
 		check_expect("check", "archive", archives[i].state,
 		    archives[i].text, "");
 	}
+	check_make_well("admin.pulse");
+	check_make_pulse("is_counting", "t");
+	check_expect("check", "statements", "ok", "counts them", "");
 }
 
 static void
