@@ -62,6 +62,18 @@ def test_what_is_asked_often_is_kept_and_renewed(client, own):
         assert reference(read(client, path)) == second
 
 
+def test_nothing_kept_is_older_than_a_second(client, own):
+    """Also of what was kept at the beginning of a second of the clock."""
+    path, change = own
+    change(unique("ref-"))
+    wait_until(lambda: time.time() % 1 < 0.1, 10, "the beginning of a second")
+    kept(client, path)
+    begin = time.monotonic()
+    second = change(unique("ref-"))
+    wait_until(lambda: reference(read(client, path)) == second, 10, "news")
+    assert time.monotonic() - begin < 1.3
+
+
 def poll(page, path, cookie, count):
     """As a page does, with what it has."""
     tag = None
