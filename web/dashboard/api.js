@@ -3,10 +3,11 @@
 // What must stay true: the key goes into one body and nowhere else (the cookie
 // that comes back is out of a script's reach); an answer that has not changed
 // changes nothing; nobody is asked while nobody looks.  An answer may be a second old:
-// that is how long the server keeps one, and all pages of a session share it.
+// that is how long the server keeps one that many pages of a session ask for.
 
 const TIMEOUT_MS = 20000;
-const PAUSE_MS = 2000;
+export const ROUND_MS = 1000;
+const RETRY_MS = 2000;
 const PAUSE_MAX_MS = 60000;
 
 export class Refusal extends Error {
@@ -50,9 +51,11 @@ export const session = {
 
 export const read = async (path) => (await ask(path)).data;
 
-// Asks for what is due, every two seconds; after a failure later and later.
+// Asks for what is due, each second; after a failure later and later.
 //
-// A source: { path() (null: nothing to ask), every (ms), show(data) }.
+// A source: { path() (null: nothing to ask), every (ms), show(data), leads, follows }.
+// What follows is asked for at once when something that leads has changed, so that
+// most of what is shown costs nothing while nothing happens.
 // told: { good(), bad(error, retryAt), refused() (401) }.
 export class Loop {
 	constructor(sources, told) {
@@ -62,6 +65,7 @@ export class Loop {
 		this.isOn = false;
 		this.timer = undefined;
 		this.abort = null;
+		this.isNews = false;
 		document.addEventListener('visibilitychange', () => this.look());
 		window.addEventListener('online', () => this.look());
 		window.addEventListener('pageshow', () => this.look());
@@ -110,16 +114,17 @@ export class Loop {
 			return;
 		}
 		const spent = performance.now() - begin;
-		let pause = Math.max(100, PAUSE_MS - spent);
+		let pause = Math.max(100, ROUND_MS - spent);
 		if (errors.length === 0) {
 			this.failures = 0;
+			this.follow();
 			this.told.good();
 			// An answer may make others possible: what mode there is.
 			if (this.sources.some((one) => one.path() !== null
-				&& one.path() !== one.asked))
+				&& (one.path() !== one.asked || one.isStale)))
 				pause = 0;
 		} else {
-			pause = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** this.failures);
+			pause = Math.min(PAUSE_MAX_MS, RETRY_MS * 2 ** this.failures);
 			pause = Math.max(pause, ...errors.map((one) => one.retryAfterMs ?? 0));
 			this.failures++;
 			this.told.bad(errors[0], Date.now() + pause);
@@ -127,9 +132,16 @@ export class Loop {
 		this.timer = setTimeout(() => this.round(), pause);
 	}
 
+	follow() {
+		if (this.isNews)
+			for (const one of this.sources)
+				one.isStale ||= Boolean(one.follows);
+		this.isNews = false;
+	}
+
 	isDue(source, now) {
 		const path = source.path();
-		return path !== null && (path !== source.asked || source.isFailed
+		return path !== null && (path !== source.asked || source.isStale
 			|| now - source.askedAt >= source.every - 50);
 	}
 
@@ -148,20 +160,22 @@ export class Loop {
 			// place, and is no lost connection.
 			if ([400, 404].includes(error.status) && source.missing) {
 				Object.assign(source, { asked: path, askedAt, etag: null,
-					isFailed: false });
+					isStale: false });
 				source.missing(error);
 				return;
 			}
-			source.isFailed = !signal.aborted;
+			source.isStale = !signal.aborted;
 			throw error;
 		}
 		if (signal.aborted || path !== source.path())
 			return;
 		const isSame = answer.isSame || (path === source.asked
 			&& answer.etag !== null && answer.etag === source.etag);
-		Object.assign(source, { asked: path, askedAt, isFailed: false,
+		Object.assign(source, { asked: path, askedAt, isStale: false,
 			etag: answer.isSame ? source.etag : answer.etag });
-		if (!isSame)
+		if (!isSame) {
+			this.isNews ||= Boolean(source.leads);
 			source.show(answer.data);
+		}
 	}
 }

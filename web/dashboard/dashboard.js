@@ -4,7 +4,7 @@
 // has ended there are still those that were shown; the key is in no address and in
 // no storage.
 
-import { Loop, session } from './api.js';
+import { Loop, ROUND_MS, session } from './api.js';
 import * as format from './format.js';
 import { at, link, make, setText, show } from './dom.js';
 import { choose, go, leave, listAddress, onMove, place } from './place.js';
@@ -15,9 +15,10 @@ import { drawList, drawPage, missPage, openPanel, panelPath, preparePanel, setCa
 	setMode } from './lists.js';
 import { drawShipment, missShipment, openShipment, shipmentPath } from './shipment.js';
 
-const LIVE_MS = 2000;
+const SLOW_MS = 5000; // of lists that follow, for what only time changes
 const HEALTH_MS = 15000;
 const LEDGER_MS = 60000;
+const RETRY_MS = 2000;
 const PAUSE_MAX_MS = 60000;
 const REVEAL_MS = 1500; // what has not come by then is drawn when it comes
 const SAY_MS = 60000; // between two that are said of new rows
@@ -36,31 +37,31 @@ const now = {
 const ofMode = (path) => () => now.mode === null ? null : `${path}&mode=${now.mode}`;
 
 const sources = [
-	{ every: LIVE_MS, show: showFigures, path: () => {
+	{ every: ROUND_MS, leads: true, show: showFigures, path: () => {
 		const { days, mode } = place();
 		return `/db/analytics/dashboard?days=${days}${mode ? `&mode=${mode}` : ''}`;
 	} },
-	{ every: LIVE_MS, path: ofMode('/db/shipments?limit=8'), show: (data) => {
+	{ every: SLOW_MS, follows: true, path: ofMode('/db/shipments?limit=8'), show: (data) => {
 		now.total = data.pagination.total;
 		say(drawList('recent', data.shipments, 'No shipment yet.', now.mode),
 			'new shipment', 'new shipments');
 		showWelcome();
 	} },
-	{ every: LIVE_MS, path: ofMode('/db/events?limit=10'), show: (data) => {
+	{ every: ROUND_MS, leads: true, path: ofMode('/db/events?limit=10'), show: (data) => {
 		say(drawList('events', data.events, 'No event yet. They come with EasyPost\'s webhooks.',
 			now.mode),
 			'new event', 'new events');
 		noteEvent(data.events[0]?.created_at ?? null);
 	} },
-	{ every: 5 * LIVE_MS, isAttention: true, path: ofMode('/db/shipments?limit=8&late=true'),
+	{ every: SLOW_MS, follows: true, path: ofMode('/db/shipments?limit=8&late=true'),
 		show: (data) => drawList('late', data.shipments, 'Nothing is late.', now.mode) },
-	{ every: 5 * LIVE_MS, isAttention: true, path: () => now.data === null ? null
+	{ every: SLOW_MS, follows: true, path: () => now.data === null ? null
 		: `/db/shipments?limit=8&failed=true&date_from=${now.data.date_from
 		}&date_to=${now.data.date_to}&mode=${now.mode}`,
 	show: (data) => drawList('failed', data.shipments, 'Nothing failed in this period.',
 		now.mode) },
-	{ every: LIVE_MS, path: panelPath, show: drawPage, missing: missPage },
-	{ every: LIVE_MS, path: shipmentPath, show: drawShipment, missing: missShipment },
+	{ every: ROUND_MS, path: panelPath, show: drawPage, missing: missPage },
+	{ every: ROUND_MS, path: shipmentPath, show: drawShipment, missing: missShipment },
 	{ every: HEALTH_MS, path: () => '/health', show: drawHealth },
 	{ every: LEDGER_MS, path: ofMode('/db/completeness?limit=150'), show: drawLedger },
 ];
@@ -70,10 +71,6 @@ const loop = new Loop(sources, { good, bad, refused });
 // --- figures ------------------------------------------------------------------------
 
 function showFigures(data) {
-	// The lists of what a number counts follow it at once.
-	if (JSON.stringify(now.data?.attention) !== JSON.stringify(data.attention))
-		for (const one of sources.filter((each) => each.isAttention))
-			one.isFailed = one.asked !== undefined;
 	Object.assign(now, { data, mode: data.mode });
 	setMode(data.mode);
 	setCarriers(data.carrier_performance.map((one) => one.carrier));
@@ -129,7 +126,7 @@ function showWelcome() {
 	show(at('welcome'), now.mode, () => [title,
 		make('ol', '',
 			make('li', '', 'Point the base URL of your EasyPost client here; nothing else '
-				+ 'changes. What passes appears on this page within three seconds.',
+				+ 'changes. What passes appears on this page within two seconds.',
 			copyable(`${location.origin}/v2`)),
 			make('li', '', 'Give EasyPost this webhook, so that parcels report themselves.',
 				copyable(`${location.origin}/webhooks/easypost`)),
@@ -192,7 +189,7 @@ function showConnection() {
 	if (!now.error) {
 		element.className = now.goodAt ? 'connection good' : 'connection';
 		setText(at('connection-text'), now.goodAt ? 'Live' : 'Connecting');
-		element.title = now.goodAt ? 'Asked every two seconds' : '';
+		element.title = now.goodAt ? 'Asked each second' : '';
 		return;
 	}
 	const wait = Math.max(0, Math.round((now.retryAt - Date.now()) / 1000));
@@ -226,7 +223,7 @@ function begin(who) {
 	at('who').title = `${who.name}, ${who.mode}`;
 	at('sign-in').close();
 	for (const one of sources)
-		one.isFailed = one.asked !== undefined;
+		one.isStale = one.asked !== undefined;
 	showPlace();
 	loop.start();
 	setTimeout(reveal, REVEAL_MS);
@@ -374,7 +371,7 @@ async function start(failures = 0) {
 			askForKey('With a key of the gateway that may read.');
 			return;
 		}
-		const pause = Math.min(PAUSE_MAX_MS, LIVE_MS * 2 ** failures);
+		const pause = Math.min(PAUSE_MAX_MS, RETRY_MS * 2 ** failures);
 		bad(reason, Date.now() + pause);
 		setTimeout(() => start(failures + 1), pause);
 	}
