@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INT_DIGITS = 9 };
+enum { INT_DIGITS = 9, WORDS_MAX = 16 };
 
 /* One request's parameters while they are taken. */
 struct taking {
@@ -58,6 +58,65 @@ take_text(struct taking *taking, const struct parameter *parameter,
 			"%ld to %ld characters long", parameter->least,
 			parameter->most));
 	add_value(taking, pair->value);
+	return true;
+}
+
+static long
+characters_of(const char *text, size_t bytes)
+{
+	long count = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		if (((unsigned char)text[i] & 0xC0) != 0x80)
+			count++;
+	return count;
+}
+
+/* An element of PostgreSQL's "{...}", in quotes. */
+static const char *
+add_element(
+    struct arena *arena, const char *array, const char *word, size_t bytes)
+{
+	char *quoted = arena_alloc(arena, 2 * bytes + 1);
+	char *to = quoted;
+
+	for (size_t i = 0; i < bytes; i++) {
+		if (word[i] == '"' || word[i] == '\\')
+			*to++ = '\\';
+		*to++ = word[i];
+	}
+	*to = '\0';
+	return arena_printf(
+	    arena, "%s%c\"%s\"", array, *array == '\0' ? '{' : ',', quoted);
+}
+
+static bool
+take_words(struct taking *taking, const struct parameter *parameter,
+    const struct query_pair *pair)
+{
+	struct arena *arena = taking->rq->arena;
+	const char *array = "";
+	const char *at = pair->value;
+	int count = 0;
+
+	for (;; at++) {
+		size_t bytes = strcspn(at, ",");
+		long characters = characters_of(at, bytes);
+
+		if (characters < parameter->least ||
+		    characters > parameter->most || ++count > WORDS_MAX)
+			return parameter_refuse(taking->rq, parameter->name,
+			    arena_printf(arena,
+				"1 to %d words with commas between, each %ld "
+				"to %ld characters long",
+				WORDS_MAX, parameter->least, parameter->most));
+		array = add_element(arena, array, at, bytes);
+		at += bytes;
+		if (*at == '\0')
+			break;
+	}
+	add_value(taking,
+	    count == 1 ? pair->value : arena_printf(arena, "%s}", array));
 	return true;
 }
 
@@ -177,6 +236,8 @@ take_value(struct taking *taking, const struct parameter *parameter,
 	    const struct query_pair *) = {
 		/* clang-format off */
 		[PARAMETER_TEXT]  = take_text,
+		[PARAMETER_WORDS] = take_words,
+		[PARAMETER_PART]  = take_text,
 		[PARAMETER_INT]   = take_int,
 		[PARAMETER_TIME]  = take_time,
 		[PARAMETER_UNTIL] = take_time,

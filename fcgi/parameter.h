@@ -11,6 +11,9 @@
 
 enum parameter_kind {
 	PARAMETER_TEXT,
+	PARAMETER_WORDS, /* texts with commas between; several become an array:
+	                    only then the value has a comma */
+	PARAMETER_PART,  /* a text, of a thing that may lack it: "" */
 	PARAMETER_INT,
 	PARAMETER_TIME,  /* RFC 3339 time, or a date: its beginning in UTC */
 	PARAMETER_UNTIL, /* the same, but a date is its end in UTC; the database
@@ -29,12 +32,13 @@ enum parameter_kind {
 struct parameter {
 	const char *name;
 	enum parameter_kind kind;
-	long least, most;     /* INT: value, not negative; TEXT: characters */
+	long least, most;     /* INT: value, not negative; TEXT: characters, of
+	                         WORDS of each */
 	const char *fallback; /* NULL: SQL null */
 	const char *allowed;
 	const char
 	    *condition; /* of a filter, with '$' for its value: "mode = $";
-	                          NULL: it is none */
+	                          of WORDS and PART its column; NULL: it is none */
 	const char
 	    *steady_with; /* a plan made for any value of this filter will do
 	                            when that one is given too; "": always; NULL:

@@ -63,11 +63,17 @@ static const char modes[] = "test production";
 #define SHIPMENTS_FILTERS \
 	{ "carrier",   PARAMETER_TEXT,  1, 64,  NULL, NULL,  "carrier = $",     "service" }, \
 	{ "service",   PARAMETER_TEXT,  1, 64,  NULL, NULL,  "service = $",     "carrier" }, \
-	{ "status",    PARAMETER_TEXT,  1, 64,  NULL, NULL,  "status = $",      "" }, \
+	{ "status",    PARAMETER_WORDS, 1, 64,  NULL, NULL,  "status",          "" }, \
 	{ "date_from", PARAMETER_TIME,  0, 0,   NULL, NULL,  "created_at >= $", "" }, \
 	{ "date_to",   PARAMETER_UNTIL, 0, 0,   NULL, NULL,  "created_at < $",  "" }, \
 	{ "batch_id",  PARAMETER_TEXT,  1, 64,  NULL, NULL,  "batch_id = $",    "" }, \
 	{ "mode",      PARAMETER_ENUM,  0, 0,   NULL, modes, "mode = $",        NULL }, \
+	{ "from_city",    PARAMETER_PART, 0, 255, NULL, NULL, "from_city", NULL }, \
+	{ "from_state",   PARAMETER_PART, 0, 255, NULL, NULL, "from_state", NULL }, \
+	{ "from_country", PARAMETER_PART, 0, 255, NULL, NULL, "from_country", NULL }, \
+	{ "to_city",      PARAMETER_PART, 0, 255, NULL, NULL, "to_city", NULL }, \
+	{ "to_state",     PARAMETER_PART, 0, 255, NULL, NULL, "to_state", NULL }, \
+	{ "to_country",   PARAMETER_PART, 0, 255, NULL, NULL, "to_country", NULL }, \
 	{ "reference", PARAMETER_TEXT,  1, 255, NULL, NULL,  "reference = $", PARAMETER_FEW }, \
 	{ "late",      PARAMETER_ENUM,  0, 0,   NULL, "true", "is_late",    PARAMETER_FEW }, \
 	{ "failed",    PARAMETER_ENUM,  0, 0,   NULL, "true", "is_failed",  "" }, \

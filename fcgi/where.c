@@ -36,14 +36,38 @@ add_text(struct where *where, const char *text, size_t bytes)
 	where->text[length + bytes] = '\0';
 }
 
+/* Rows of several words are in no index's order. */
+static bool
+is_several(const struct parameter *parameter, const struct db_value *value)
+{
+	return parameter->kind == PARAMETER_WORDS &&
+	    strchr(value->data, ',') != NULL;
+}
+
+/* What is said of a column; NULL: the condition says it all. */
+static const char *
+comparison(const struct parameter *parameter, const struct db_value *value)
+{
+	if (parameter->kind == PARAMETER_PART)
+		return *value->data == '\0' ? " is null" : " = $";
+	if (parameter->kind == PARAMETER_WORDS)
+		return is_several(parameter, value) ? " = any($)" : " = $";
+	return NULL;
+}
+
 static void
 add_condition(struct where *where, const struct parameter *parameter,
     const struct db_value *value)
 {
 	const char *at = parameter->condition;
+	const char *said = comparison(parameter, value);
 	const char *word = *where->text == '\0' ? " where " : " and ";
 
 	add_text(where, word, strlen(word));
+	if (said != NULL) {
+		add_text(where, at, strlen(at));
+		at = said;
+	}
 	while (*at != '\0') {
 		size_t plain = strcspn(at, "$");
 		char number[16];
@@ -107,7 +131,8 @@ where_make(struct where *where, enum where_part part,
 		    (part == WHERE_FILTERS && is_cursor(parameter)))
 			continue;
 		add_condition(where, parameter, &taken->value[at]);
-		if (!is_steady(parameter, table, taken))
+		if (!is_steady(parameter, table, taken) ||
+		    is_several(parameter, &taken->value[at]))
 			where->is_steady = false;
 		if (is_few(parameter))
 			where->is_few = true;

@@ -211,6 +211,12 @@ def day(number):
     return str(datetime.date(2020, 1, 1) + datetime.timedelta(number))
 
 
+def texts(shortest, longest, without):
+    return st.text(st.characters(blacklist_characters=without,
+                                 blacklist_categories=("Cs",)),
+                   min_size=shortest, max_size=longest)
+
+
 def valid(schema):
     """A strategy for texts that a schema of a parameter allows."""
     pattern = schema.get("pattern", "")
@@ -226,11 +232,10 @@ def valid(schema):
     if "date" in schema.get("description", ""):
         return st.integers(0, 4000).map(
             lambda number: day(number) + ("T09:37:10Z" if number % 2 else ""))
+    if pattern == "^[^,]{1,64}(,[^,]{1,64}){0,15}$":
+        return st.lists(texts(1, 64, "\0,"), min_size=1, max_size=16).map(",".join)
     assert not pattern, schema
-    return st.text(st.characters(blacklist_characters="\0",
-                                 blacklist_categories=("Cs",)),
-                   min_size=schema["minLength"],
-                   max_size=min(schema["maxLength"], 80))
+    return texts(schema.get("minLength", 0), min(schema["maxLength"], 80), "\0")
 
 
 def ask(stack, path, query):

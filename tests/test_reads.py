@@ -108,12 +108,34 @@ def test_newest_first(client, shelf):
     ("status=unknown&service=Fast", [2, 4, 6]), ("mode=production", [6]),
     ("mode=test", [0, 1, 2, 3, 4, 5]), ("batch_id={batch}", [0, 1, 2]),
     ("reference={carrier}-3", [3]), ("reference={carrier}-", []),
+    ("status=delivered,unknown", [0, 1, 2, 3, 4, 5, 6]),
+    ("status=delivered,failure&service=Fast", [0]),
+    ('status=failure,"}},{{\\"', []),
+    ("from_city=San+Francisco&to_city=Redondo+Beach", [0, 1, 2, 3, 4, 5, 6]),
+    ("from_city=Redondo+Beach&to_city=San+Francisco", []),
+    ("from_state=CA&from_country=US&to_state=CA&to_country=US&mode=production",
+     [6]),
+    ("to_state=", []), ("to_city=San", []),
 ])
 def test_filters(client, shelf, query, expected):
     query = query.format(batch=shelf.batch, carrier=shelf.carrier)
     rows, page = listed(client, f"carrier={shelf.carrier}&{query}")
     assert sorted(numbers(shelf, rows)) == expected
     assert page["total"] == len(expected)
+
+
+def test_an_empty_part_of_a_place_is_one_that_is_not_known(client, sim):
+    """In a list as in a table for spreadsheets."""
+    document = documents.shipment(bought=True, carrier=unique("None")[:20])
+    document["to_address"].update(state=None, city="Berlin, Mitte")
+    store(client, sim, document)
+    query = f"carrier={document['selected_rate']['carrier']}&to_state="
+    for more, count in (("", 1), ("&to_city=Berlin,+Mitte", 1), ("&to_city=", 0),
+                        ("&from_state=", 0)):
+        rows, page = listed(client, query + more)
+        assert len(rows) == page["total"] == count, more
+        table = client.get(f"/db/shipments?{query}{more}&format=csv").text
+        assert len(table.splitlines()) == 1 + count, more
 
 
 def test_filters_by_date(client, shelf):
@@ -411,6 +433,15 @@ def test_refusals_name_the_parameter(client, path, query, code, name):
     error = assert_error(got, 400, code, easypost=False)
     told_of = str(error["errors"]) + error["message"]
     assert name in told_of, error
+
+
+@pytest.mark.parametrize("value", ["", ",", "a,", ",a", "a,,b", "a," + "b" * 65,
+                                   ",".join("abcdefghijklmnopq")])
+def test_words_that_are_none(client, value):
+    error = assert_error(client.get(f"/db/shipments?status={value}"), 400,
+                         "PARAMETER.INVALID", easypost=False)
+    assert [one["field"] for one in error["errors"]] == ["status"]
+    assert "1 to 16 words" in error["message"]
 
 
 def test_an_unknown_parameter_is_told_which_exist(client):

@@ -22,6 +22,8 @@ static const struct parameter table[] = {
 	{ "b",      PARAMETER_TEXT, 1, 9, NULL, NULL, "b = $", NULL },
 	{ "c",      PARAMETER_TEXT, 1, 9, NULL, NULL, "c = $", "a" },
 	{ "few",    PARAMETER_TEXT, 1, 9, NULL, NULL, "few = any(f($))", PARAMETER_FEW },
+	{ "words",  PARAMETER_WORDS, 1, 9, NULL, NULL, "words", "" },
+	{ "part",   PARAMETER_PART, 0, 9, NULL, NULL, "part", "" },
 	{ NULL,     PARAMETER_TEXT, 0, 0, NULL, NULL, NULL, NULL },
 };
 /* clang-format on */
@@ -34,7 +36,20 @@ static const struct list rising = { "api.rows", "id, t", "api.flat", "rows",
 	"t", table, true, NULL };
 
 /* Their places among the values: "after" has two. */
-enum { FORMAT, LIMIT, OFFSET, AFTER_TIME, AFTER_ID, A, B, C, FEW, VALUES };
+enum {
+	FORMAT,
+	LIMIT,
+	OFFSET,
+	AFTER_TIME,
+	AFTER_ID,
+	A,
+	B,
+	C,
+	FEW,
+	WORDS,
+	PART,
+	VALUES
+};
 
 static struct parameter_values
 taken(void)
@@ -112,6 +127,32 @@ knows_when_one_plan_will_do(void **state)
 }
 
 static void
+takes_one_word_or_several(void **state)
+{
+	struct parameter_values values = taken();
+
+	(void)state;
+	values.value[WORDS] = db_text("x");
+	check(&values, WHERE_FILTERS, " where words = $1", 1, true);
+	values.value[A] = db_text("x");
+	values.value[WORDS] = db_text("{\"x\",\"y\"}");
+	check(&values, WHERE_FILTERS, " where a = $1 and words = any($2)", 2,
+	    false);
+}
+
+static void
+takes_a_part_or_that_there_is_none(void **state)
+{
+	struct parameter_values values = taken();
+
+	(void)state;
+	values.value[PART] = db_text("x");
+	check(&values, WHERE_FILTERS, " where part = $1", 1, true);
+	values.value[PART] = db_text("");
+	check(&values, WHERE_FILTERS, " where part is null", 0, true);
+}
+
+static void
 selects_a_page(void **state)
 {
 	struct parameter_values values = taken();
@@ -149,6 +190,8 @@ main(void)
 		cmocka_unit_test(asks_for_what_is_given),
 		cmocka_unit_test(counts_without_the_cursor),
 		cmocka_unit_test(knows_when_one_plan_will_do),
+		cmocka_unit_test(takes_one_word_or_several),
+		cmocka_unit_test(takes_a_part_or_that_there_is_none),
 		cmocka_unit_test(selects_a_page),
 	};
 
