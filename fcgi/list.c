@@ -18,15 +18,18 @@ enum { OFFSET_MAX = 32 };
 const struct list *
 list_of(const struct list *list, const struct parameter_values *taken)
 {
-	return list->late != NULL && where_has("late", list->parameters, taken)
-	    ? list->late
-	    : list;
+	const struct list *other = list->other;
+
+	for (; other != NULL; other = other->other)
+		if (where_has(other->filter, list->parameters, taken))
+			return other;
+	return list;
 }
 
 int
 list_columns(const struct list *list, const struct db_row *row)
 {
-	return db_columns(row) - (list->is_rising ? 1 : 0);
+	return db_columns(row) - (list->filter != NULL ? 1 : 0);
 }
 
 void

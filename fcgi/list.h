@@ -24,12 +24,13 @@ struct list {
 	                     alone, where that begins with its time */
 	const struct parameter *parameters; /* begin with format, limit, offset,
 	                                       after; end with a NULL name */
-	/* From the oldest on; the last of its columns is for the cursor and not
-	 * shown. */
-	bool is_rising;
-	/* Takes its place when "late" is asked for, with the same parameters;
-	 * NULL: never. */
-	const struct list *late;
+	bool is_rising;                     /* from the oldest on */
+	/* Of a list in another order: the filter that asks for it.  The last of
+	 * its columns is for the cursor and not shown. */
+	const char *filter;
+	/* Another order of the same rows, which has the same parameters; NULL:
+	 * there are no more. */
+	const struct list *other;
 };
 
 /* The place of a row in its list; id "" when there was none yet. */
@@ -38,7 +39,7 @@ struct list_place {
 	char id[40];
 };
 
-/* The list itself, or the one that takes its place. */
+/* The list itself, or the order of it that one of the filters asks for. */
 const struct list *list_of(
     const struct list *, const struct parameter_values *);
 

@@ -92,6 +92,13 @@ static const struct parameter late_parameters[] = {
 	PARAMETERS_END,
 };
 
+/* What failed last first. */
+static const struct parameter failed_parameters[] = {
+	LIST_PARAMETERS(PARAMETER_AFTER, "(updated_at, id) < ($, $)"),
+	SHIPMENTS_FILTERS,
+	PARAMETERS_END,
+};
+
 static const struct parameter addresses_parameters[] = {
 	LIST_PARAMETERS(PARAMETER_AFTER, "(created_at, id) < ($, $)"),
 	{ "country",   PARAMETER_TEXT,  2, 2,   NULL, NULL,  "country = $",     NULL },
@@ -175,15 +182,16 @@ static const struct parameter completeness_parameters[] = {
 	"buyer_address_id, parcel_id, customs_info_id, rates, events"
 
 /*                                     view                   columns          of CSV                      plural */
-static const struct list late =       { "api.shipments",        LISTED_SHIPMENT ", promised_at", "api.shipments_flat", "shipments",   "promised_at", late_parameters, true, NULL };
-static const struct list shipments =  { "api.shipments",        LISTED_SHIPMENT, "api.shipments_flat",       "shipments",        "created_at", shipments_parameters, false, &late };
-static const struct list addresses =  { "api.addresses",        "*",             "api.addresses_flat",       "addresses",        "created_at", addresses_parameters, false, NULL };
-static const struct list events =     { "api.events",           "*",             "api.events",               "events",           "created_at", events_parameters, false, NULL };
-static const struct list batches =    { "api.batch_operations", "*",             "api.batch_operations",     "batch_operations", "created_at", batches_parameters, false, NULL };
-static const struct list activities = { "api.user_activity",    "*",             "api.user_activity",        "user_activities",  NULL,         activities_parameters, false, NULL };
-static const struct list webhooks =   { "api.webhooks",         "*",             "api.webhooks",             "webhooks",         NULL,         webhooks_parameters, false, NULL };
-static const struct list items =      { "api.bulk_items",       "*",             "api.bulk_items",           "bulk_items",       NULL,         items_parameters, false, NULL };
-static const struct list completeness = { "api.completeness",   "*",             "api.completeness",         "days",             "begins_at",  completeness_parameters, false, NULL };
+static const struct list failed =     { "api.shipments",        LISTED_SHIPMENT ", updated_at", "api.shipments_flat", "shipments",    "updated_at", failed_parameters, false, "failed", NULL };
+static const struct list late =       { "api.shipments",        LISTED_SHIPMENT ", promised_at", "api.shipments_flat", "shipments",   "promised_at", late_parameters, true, "late", &failed };
+static const struct list shipments =  { "api.shipments",        LISTED_SHIPMENT, "api.shipments_flat",       "shipments",        "created_at", shipments_parameters, false, NULL, &late };
+static const struct list addresses =  { "api.addresses",        "*",             "api.addresses_flat",       "addresses",        "created_at", addresses_parameters, false, NULL, NULL };
+static const struct list events =     { "api.events",           "*",             "api.events",               "events",           "created_at", events_parameters, false, NULL, NULL };
+static const struct list batches =    { "api.batch_operations", "*",             "api.batch_operations",     "batch_operations", "created_at", batches_parameters, false, NULL, NULL };
+static const struct list activities = { "api.user_activity",    "*",             "api.user_activity",        "user_activities",  NULL,         activities_parameters, false, NULL, NULL };
+static const struct list webhooks =   { "api.webhooks",         "*",             "api.webhooks",             "webhooks",         NULL,         webhooks_parameters, false, NULL, NULL };
+static const struct list items =      { "api.bulk_items",       "*",             "api.bulk_items",           "bulk_items",       NULL,         items_parameters, false, NULL, NULL };
+static const struct list completeness = { "api.completeness",   "*",             "api.completeness",         "days",             "begins_at",  completeness_parameters, false, NULL, NULL };
 
 #define SHIPMENT_ID "a UUID, an EasyPost id (shp_...) or a tracking code of " \
 	"4 to 64 letters, digits and hyphens"

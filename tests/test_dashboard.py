@@ -271,6 +271,36 @@ def test_late_and_failed_lead_to_their_lists(story, reader):
     assert failed["shipments"][0]["status"] == "failure"
 
 
+def test_what_failed_last_comes_first(story, reader):
+    """Whenever it was made; also that of which the period knows nothing."""
+    carrier = unique("Fell")[:20]
+
+    def failed(days, since):
+        one = bought(days, city=f"Day {days}", carrier=carrier, status="failure")
+        when = documents.NOW - documents.datetime.timedelta(days=since)
+        one["updated_at"] = one["tracker"]["updated_at"] = when.strftime(
+            "%Y-%m-%dT%H:%M:%SZ")
+        return one
+
+    through(story, failed(12, 7), failed(60, 0), failed(3, 2), failed(5, 4))
+    right = ["Day 60", "Day 3", "Day 5", "Day 12"]
+    query = {"failed": "true", "carrier": carrier}
+    rows = data_of(reader, "/db/shipments", **query)["shipments"]
+    assert [one["to_address"]["city"] for one in rows] == right
+    assert [one["updated_at"] for one in rows] == sorted(
+        (one["updated_at"] for one in rows), reverse=True)
+    seen, after = [], {}
+    while after is not None:
+        page = data_of(reader, "/db/shipments", limit=1, **query, **after)
+        seen += [one["to_address"]["city"] for one in page["shipments"]]
+        after = page["pagination"]["next"]
+        after = after and {"after": after}
+    assert seen == right
+    table = reader.get("/db/shipments", params={"format": "csv", **query}).text
+    assert [row["to_city"] for row in csv.DictReader(
+        io.StringIO(table))] == right
+
+
 def test_the_most_overdue_come_first(story, reader):
     """In pages, in tables and in lines alike."""
     carrier = unique("Over")[:20]

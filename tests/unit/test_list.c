@@ -29,11 +29,11 @@ static const struct parameter table[] = {
 /* clang-format on */
 
 static const struct list timed = { "api.rows", "id, t", "api.flat", "rows", "t",
-	table, false, NULL };
+	table, false, NULL, NULL };
 static const struct list by_id = { "api.rows", "*", "api.flat", "rows", NULL,
-	table, false, NULL };
+	table, false, NULL, NULL };
 static const struct list rising = { "api.rows", "id, t", "api.flat", "rows",
-	"t", table, true, NULL };
+	"t", table, true, "late", NULL };
 
 /* Their places among the values: "after" has two. */
 enum {

@@ -14,8 +14,8 @@
 
 static const struct list timed = { .view = "api.rows", .time = "t" };
 static const struct list by_id = { .view = "api.rows" };
-static const struct list rising = {
-	.view = "api.rows", .time = "t", .is_rising = true
+static const struct list other = {
+	.view = "api.rows", .time = "t", .filter = "late"
 };
 
 static void
@@ -53,7 +53,7 @@ notes_the_place_of_a_row(void **state)
 }
 
 static void
-the_order_column_of_rising_lists_is_not_shown(void **state)
+the_order_column_of_other_lists_is_not_shown(void **state)
 {
 	static const struct column columns[] = { { "id", DB_TEXT, "x" },
 		{ "t", DB_TIME, "x" } };
@@ -61,7 +61,7 @@ the_order_column_of_rising_lists_is_not_shown(void **state)
 
 	(void)state;
 	assert_int_equal(list_columns(&timed, &row), 2);
-	assert_int_equal(list_columns(&rising, &row), 1);
+	assert_int_equal(list_columns(&other, &row), 1);
 }
 
 int
@@ -69,7 +69,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(notes_the_place_of_a_row),
-		cmocka_unit_test(the_order_column_of_rising_lists_is_not_shown),
+		cmocka_unit_test(the_order_column_of_other_lists_is_not_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
