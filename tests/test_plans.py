@@ -58,6 +58,9 @@ LISTS = [
     ("/db/shipments?limit=2&status=failure", {"ix_shipments_status_created"}),
     ("/db/shipments?limit=2&status=failure&date_to=2100-01-01",
      {"ix_shipments_status_created"}),
+    ("/db/shipments?limit=2&failed=true", {"ix_shipments_failed_updated"}),
+    ("/db/shipments?limit=2&from_city={from_city}&to_city={to_city}"
+     "&date_from=2020-01-01", {"ix_shipments_route_created"}),
     ("/db/addresses?limit=2", {"ix_addresses_created"}),
     ("/db/events?limit=2", {"_created_at_id_idx"}),
     ("/db/webhooks?limit=2", {"_pkey"}),
@@ -68,6 +71,7 @@ LISTS = [
 FOUND = [
     ("/db/shipments?limit=2&batch_id={batch_id}", {"ix_shipments_batch"}),
     ("/db/shipments?limit=2&reference={reference}", {"ix_shipments_reference"}),
+    ("/db/shipments?limit=2&status=failure,error", {"ix_shipments_"}),
     ("/db/events?limit=2&shipment_id={id}", {"_shipment_id_event_datetime_"}),
     ("/db/events?limit=2&tracking_code={tracking_code}",
      {"ix_trackers_tracking_code", "shipment_events_2026"}),
@@ -97,6 +101,9 @@ def seeded(tmp_path_factory):
         [(one.known["carrier"], one.known["service"])] = one.psql(
             "select carrier, service from waybill.shipments"
             " where carrier is not null group by 1, 2"
+            " order by count(*) desc limit 1")
+        [(one.known["from_city"], one.known["to_city"])] = one.psql(
+            "select from_city, to_city from waybill.shipments group by 1, 2"
             " order by count(*) desc limit 1")
         yield one
 

@@ -1,0 +1,1 @@
+drop index waybill.ix_shipments_route_created, waybill.ix_shipments_failed_updated;
