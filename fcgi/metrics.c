@@ -396,7 +396,8 @@ static const struct {
 	{ "replication_lag_seconds", NULL,
 	    "How far the last replica is behind; where there is one." },
 	{ "view_drift", "view",
-	    "Sums that were found wrong, and repaired, in a day; must be 0." },
+	    "Sums that were found wrong, and repaired, in a day; must be 0.  "
+	    "Missing where none were compared." },
 	{ "view_refresh_duration_seconds", "view",
 	    "How long the last refresh of the view took." },
 	{ "view_refreshed_timestamp_seconds", "view",

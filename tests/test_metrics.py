@@ -1,5 +1,6 @@
 """/metrics: what Prometheus reads is true, complete and well formed."""
 
+import datetime
 import math
 import os
 import re
@@ -163,6 +164,26 @@ def test_the_families(stack, client):
              "waybill_view_refreshed_timestamp_seconds"})
     assert {labels["state"] for labels, _ in metrics.of("jobs")} == {
         "queued", "running", "failed"}
+
+
+def test_what_was_not_compared_has_no_drift(stack, client, db):
+    """Carriers are the same sums as days, and not compared by themselves."""
+    def figures():
+        return client.get("/health").json()["data"]["background"]["figures"]
+
+    db("delete from refresh_history")
+    assert (figures()["compared_at"], figures()["drift"]) == (None, None)
+    assert stack.waybill("refresh")
+    compared = db.one("select max(started_at) from refresh_history where drift = 0")
+    assert datetime.datetime.fromisoformat(
+        figures()["compared_at"].replace("Z", "+00:00")) == compared
+    assert figures()["drift"] == 0
+    metrics = scrape(stack)
+    assert {labels["view"] for labels, _ in metrics.of("view_drift")} == {
+        "mv_daily_shipment_analytics", "mv_top_routes"}
+    assert {labels["view"] for labels, _ in metrics.of(
+        "view_refreshed_timestamp_seconds")} == {
+            "mv_daily_shipment_analytics", "mv_carrier_performance", "mv_top_routes"}
 
 
 def test_requests_are_counted(stack, client, nobody):

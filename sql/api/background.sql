@@ -12,11 +12,11 @@ begin
             select json_build_object(
                 'unmerged', (select count(*) from waybill.shipment_deltas),
                 'compared_at', waybill.moment_text(max(h.started_at)),
-                'drift', coalesce(sum(h.drift)
-                    filter (where h.started_at > now() - interval '1 day'), 0))
+                'drift', sum(h.drift)
+                    filter (where h.started_at > now() - interval '1 day'))
             from waybill.refresh_history h
             where h.started_at > now() - interval '30 days'
-                and h.result = 'refreshed'),
+                and h.drift is not null),
         'events', json_build_object(
             'last_at', waybill.moment_text((
                 select e.received_at

@@ -52,8 +52,8 @@ begin atomic
             values ('view_refreshed_timestamp_seconds',
                     date_part('epoch', h.started_at)::numeric + h.seconds),
                 ('view_refresh_duration_seconds', h.seconds),
-                ('view_drift', coalesce(h.drift, 0)))
-            as m (metric, value)
+                ('view_drift', h.drift))
+            as m (metric, value) where m.value is not null
         union all
         select s.metric, null, s.value
         from waybill.server_samples() s)

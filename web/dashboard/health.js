@@ -67,8 +67,8 @@ function spoolSign() {
 	return { name: 'Spool', level: 'good', brief: 'empty', text: 'Nothing waits.' };
 }
 
-// Figures are counted as shipments change; each hour they are compared with a count
-// from the beginning.
+// Figures are counted as shipments change; each hour some of their days are compared
+// with a count from the beginning, and all of 90 once a day.
 function refreshSign() {
 	const figures = known.health?.background?.figures;
 	if (!figures || figures.compared_at === null)
@@ -82,8 +82,9 @@ function refreshSign() {
 			text: `${format.plural(figures.drift, 'sum was', 'sums were')} found wrong and `
 				+ `repaired in the last day; compared ${brief}.` };
 	return { name: 'Refresh', level: since > REFRESH_LATE_MS ? 'warn' : 'good', brief,
-		text: `The figures were compared with a new count at ${
-			format.moment(figures.compared_at)} and were right.` };
+		text: 'Some of the last 90 days are counted anew each hour, all of them once a '
+			+ `day: what was compared at ${
+				format.moment(figures.compared_at)} was right.` };
 }
 
 function completeSign() {
