@@ -168,6 +168,8 @@ def test_csv_has_the_same_figures(story, reader):
     daily = rows(DASHBOARD)
     assert sum(int(row["shipments"]) for row in daily) == 4
     assert sum(Decimal(row["total_cost"]) for row in daily) == Decimal("32.5")
+    assert sorted((row["delivery_days_p50"], row["delivery_days_p90"])
+                  for row in daily) == [("", ""), ("", ""), ("2", "2"), ("5", "5")]
     assert rows("/analytics") == daily
     assert [row["carrier"] for row in rows("/carrier-performance")] == [
         "USPS", "FedEx"]

@@ -5,7 +5,8 @@ returns table (date date, mode text, carrier text, service text,
     in_transit bigint, failed bigint, cancelled bigint, on_time bigint,
     on_time_sample bigint, on_time_rate numeric, total_cost numeric,
     cost_sample bigint, avg_delivery_days numeric,
-    delivery_days_sample bigint, as_of text)
+    delivery_days_sample bigint, as_of text, delivery_days_p50 integer,
+    delivery_days_p90 integer)
 language plpgsql
 stable
 security definer
@@ -28,7 +29,13 @@ begin
         round(sum(f.seconds) / 86400.0
             / nullif(sum(f.shipments) filter (where f.days > 0), 0), 3),
         coalesce(sum(f.shipments) filter (where f.days > 0), 0)::bigint,
-        v_as_of
+        v_as_of,
+        waybill.days_percentile(0.5, array_agg(f.days)
+            filter (where f.days > 0), array_agg(f.shipments)
+            filter (where f.days > 0)),
+        waybill.days_percentile(0.9, array_agg(f.days)
+            filter (where f.days > 0), array_agg(f.shipments)
+            filter (where f.days > 0))
     from waybill.daily_figures f
     where f.mode = v_mode
         and f.date between (now() at time zone 'UTC')::date - p_days + 1
