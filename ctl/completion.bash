@@ -40,7 +40,7 @@ _waybill() {
         'key create') words='--name --mode --scopes' ;;
         privacy*) words='truncate erase --before' ;;
         refresh) words='--since' ;;
-        report) words='--days --mode --csv' ;;
+        report) words='--days --mode --csv --daily' ;;
         jobs) words='--once list retry' ;;
         'jobs retry') words='all' ;;
         backfill) words='--since --until --type' ;;

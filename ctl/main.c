@@ -50,9 +50,9 @@ static const struct command {
 	  "compare the figures with the shipments, a part of the last 90 days or\n"
 	  "      all from DAY on, and repair them; keep the partitions",
 	  refresh_run, true },
-	{ "report", "[--days N] [--mode test|production] [--csv]",
-	  "show the figures of the last N days (30, at most 730), by carrier; as\n"
-	  "      CSV by day, carrier and service",
+	{ "report", "[--days N] [--mode test|production] [--csv|--daily]",
+	  "show the figures of the last N days (30, at most 730): carriers, the\n"
+	  "      change, what is late, routes; as CSV the same, or each day",
 	  report_run, true },
 	{ "jobs", "[--once]", "bring the spool into the database and do what is\n"
 	  "      queued there, for ever",

@@ -1,7 +1,8 @@
 /*
  * waybill report: the figures of the page, in a terminal or as CSV.
  *
- * What must stay true: a table of figures says of what and as of when they are.
+ * What must stay true: a table of figures says of what and as of when they are, out
+ * of the same statement.
  */
 #include "ctl/commands.h"
 #include "ctl/session.h"
@@ -24,34 +25,9 @@ enum {
 struct report {
 	const char *days;
 	const char *mode; /* NULL: the one that analytics count */
+	const char *function;
 	bool is_csv;
 };
-
-/* db_row_function */
-static bool
-print_scope(void *context, const struct db_row *row)
-{
-	const char *as_of = session_text(row, "as_of");
-
-	(void)context; /* there is nothing to remember */
-	(void)printf("%s mode, %s to %s (UTC), %s%s\n",
-	    session_text(row, "mode"), session_text(row, "date_from"),
-	    session_text(row, "date_to"),
-	    *as_of == '\0' ? "nothing recorded yet" : "as of ",
-	    as_of); /* main looks at the end */
-	return true;
-}
-
-static enum db_status
-print_table(struct db *db, const struct db_call *call)
-{
-	struct db_call scope = *call;
-	enum db_status status;
-
-	scope.function = "admin.report_scope";
-	status = db_call(db, &scope, print_scope, NULL);
-	return status == DB_OK ? table_print(db, call) : status;
-}
 
 /* A line at a time: the figures of two years may be more than memory should hold. */
 struct lines {
@@ -114,6 +90,17 @@ is_days(const char *text)
 	    days <= DAYS_MAX;
 }
 
+/* By day there are too many rows for a terminal. */
+static void
+take_csv(struct report *report, bool is_daily)
+{
+	if (is_daily)
+		report->function = "api.daily_figures";
+	else if (!report->is_csv)
+		report->function = "admin.report_rows";
+	report->is_csv = true;
+}
+
 static bool
 read_words(struct report *report, int count, char **words)
 {
@@ -121,6 +108,7 @@ read_words(struct report *report, int count, char **words)
 		{ "days", required_argument, NULL, 'd' },
 		{ "mode", required_argument, NULL, 'm' },
 		{ "csv", no_argument, NULL, 'c' },
+		{ "daily", no_argument, NULL, 'y' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -132,8 +120,8 @@ read_words(struct report *report, int count, char **words)
 		    (strcmp(optarg, "test") == 0 ||
 			strcmp(optarg, "production") == 0))
 			report->mode = optarg;
-		else if (option == 'c')
-			report->is_csv = true;
+		else if (option == 'c' || option == 'y')
+			take_csv(report, option == 'y');
 		else
 			return false;
 	}
@@ -143,7 +131,7 @@ read_words(struct report *report, int count, char **words)
 int
 report_run(const struct conf *conf, int count, char **words)
 {
-	struct report report = { .days = "30" };
+	struct report report = { .days = "30", .function = "admin.report" };
 	struct db *db;
 	enum db_status status;
 	int code = CTL_OK;
@@ -154,15 +142,14 @@ report_run(const struct conf *conf, int count, char **words)
 	const struct db_value values[] = { db_text(report.days),
 		db_text(report.mode) };
 	const struct db_call call = {
-		.function =
-		    report.is_csv ? "api.daily_figures" : "admin.report",
+		.function = report.function,
 		.values = values,
 		.count = 2,
 		.no_row = report.is_csv ? print_names : NULL,
 		.deadline_ms = clock_ms() + LIMIT_MS,
 	};
 
-	status = report.is_csv ? print_csv(db, &call) : print_table(db, &call);
+	status = report.is_csv ? print_csv(db, &call) : table_print(db, &call);
 	if (status != DB_OK)
 		code = session_failed(db, "the figures were not read");
 	db_close(db);

@@ -66,16 +66,19 @@ static bool
 take_row(void *context, const struct db_row *row)
 {
 	struct table *table = context;
-	int columns = db_columns(row);
+	int first = strcmp(db_column_name(row, 0), "title") == 0 ? 1 : 0;
+	int columns = db_columns(row) - first;
 
 	if (columns > COLUMNS_MAX)
 		columns = COLUMNS_MAX;
+	if (table->columns == 0 && first > 0)
+		(void)puts(db_column(row, 0, NULL)); /* as in print_cells */
 	if (table->columns == 0)
 		for (int i = 0; i < columns; i++)
-			add_cell(table, i, db_column_name(row, i));
+			add_cell(table, i, db_column_name(row, first + i));
 	table->columns = columns;
 	for (int i = 0; i < columns; i++) {
-		const char *text = db_column(row, i, NULL);
+		const char *text = db_column(row, first + i, NULL);
 
 		add_cell(table, i, text == NULL ? "-" : text);
 	}

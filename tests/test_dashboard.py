@@ -189,7 +189,8 @@ def test_every_shape_says_as_of_when(story, reader):
     tables = [reader.get(path, params={"format": "csv", "days": 7}).text
               for path in (DASHBOARD, "/analytics", "/carrier-performance",
                            "/stats")]
-    tables.append(story.waybill("report", "--days", "7", "--csv"))
+    tables += [story.waybill("report", "--days", "7", form)
+               for form in ("--csv", "--daily")]
     for table in tables:
         assert {row["as_of"] for row in csv.DictReader(
             io.StringIO(table))} == {as_of}
@@ -207,7 +208,7 @@ def test_a_table_that_is_too_large_is_refused(story, reader, own_db):
         assert_error(answer, 400, "PARAMETER.INVALID")
         assert "fewer days" in answer.text and "16 MiB" in answer.text
         assert reader.get(path + "7").text.count("Wide") == 210
-        told = story.waybill("report", "--csv", "--days", "730")
+        told = story.waybill("report", "--daily", "--days", "730")
         assert told.count("Wide") == 12000 and len(told) > 16 << 20
     finally:
         own_db("delete from shipment_days where carrier like 'Wide%'")
@@ -534,23 +535,63 @@ def test_the_report_tells_the_same(story, reader, own_db):
     told, *said = story.waybill("report").splitlines()
     assert told == (f"production mode, {data['date_from']} to "
                     f"{data['date_to']} (UTC), as of {data['as_of']}")
-    assert said[0].split()[:3] == ["carrier", "shipments", "delivered"]
-    assert [line.split()[0] for line in said[1:-1] if line[0] != " "][0] == \
-        data["carrier_performance"][0]["carrier"]
-    total = [line.split() for line in said if line.startswith("all")]
-    assert {int(words[1]) for words in total} == {
+    assert said[0].split()[:4] == ["part", "name", "shipments", "change"]
+    assert said[1].split()[:2] == [
+        "carrier", data["carrier_performance"][0]["carrier"]]
+    total = [line.split() for line in said if line.startswith("total")]
+    assert {int(words[3]) for words in total} == {
         data["summary"]["total_shipments"]}
     rows = list(csv.DictReader(io.StringIO(
-        story.waybill("report", "--days", "7", "--csv"))))
+        story.waybill("report", "--days", "7", "--daily"))))
     assert sum(int(row["shipments"]) for row in rows) == data_of(
         reader, days=7)["summary"]["total_shipments"]
+
+
+def test_the_report_as_csv_has_each_figure_of_the_page(story, reader):
+    data = data_of(reader, days=7)
+    rows = list(csv.DictReader(io.StringIO(
+        story.waybill("report", "--days", "7", "--csv"))))
+
+    def part(name):
+        return [row for row in rows if row["part"] == name]
+
+    summary = data["summary"]
+    assert [row["currency"] for row in part("total")] == [
+        one["currency"] for one in summary["costs"]]
+    total = part("total")[0]
+    assert int(total["shipments"]) == summary["total_shipments"]
+    assert int(total["on_time_sample"]) == summary["on_time_sample"]
+    assert Decimal(total["total_cost"]) == Decimal(
+        summary["costs"][0]["total_cost"])
+    before = summary["previous"]["total_shipments"]
+    assert int(part("before")[0]["shipments"]) == before > 0
+    assert Decimal(total["change_percent"]) == round(
+        Decimal(100 * (summary["total_shipments"] - before)) / before, 1)
+    [late] = part("late")
+    assert int(late["shipments"]) == data["attention"]["late_count"]
+    assert late["delivered"] == late["total_cost"] == ""
+    assert [row["name"] for row in part("carrier")] == [
+        one["carrier"] for one in data["carrier_performance"]
+        for _ in one["costs"] or [None]]
+    assert [(row["name"], int(row["shipments"])) for row in part("route")] == [
+        (f"{one['from_city']} {one['from_state']} {one['from_country']} -> "
+         f"{one['to_city']} {one['to_state']} {one['to_country']}",
+         one["shipment_count"]) for one in data["top_routes"]
+        for _ in one["costs"] or [None]]
+    assert {(row["date_from"], row["date_to"], row["mode"]) for row in rows} == {
+        (data["date_from"], data["date_to"], "production")}
 
 
 def test_the_report_of_nothing(own):
     """Which mode it is of is told; CSV has its header."""
     assert own.waybill("report", "--mode", "test").startswith("test mode, ")
-    rows = own.waybill("report", "--mode", "test", "--csv", "--days", "1")
+    rows = own.waybill("report", "--mode", "test", "--daily", "--days", "1")
     assert rows.startswith("date,mode,carrier,") and rows.count("\n") == 1
+    rows = list(csv.DictReader(io.StringIO(
+        own.waybill("report", "--mode", "test", "--csv"))))
+    assert [(row["part"], row["shipments"], row["on_time_rate"], row["total_cost"])
+            for row in rows] == [("total", "0", "", ""), ("before", "0", "", ""),
+                                 ("late", "0", "", "")]
 
 
 @pytest.mark.parametrize("words", [

@@ -1,40 +1,32 @@
--- The figures of a period for the terminal: each carrier, and all of them, a line
--- for each currency.
+-- The same for people: the title once more in each row, out of the same answer.
 create function admin.report(p_days integer, p_mode text)
-returns table (carrier text, shipments bigint, delivered bigint,
-    under_way bigint, failed bigint, on_time text, days_50_90 text, cost text,
-    each text)
+returns table (title text, part text, name text, shipments text, change text,
+    delivered bigint, under_way bigint, failed bigint, on_time text,
+    days text, cost text, each text)
 language plpgsql
 stable
 security definer
 set search_path = waybill, pg_temp
 as $$
-#variable_conflict use_column
 begin
     return query
-    with told as (
-        select 1 as place, jsonb_build_object('carrier', 'all')
-            || (d.v -> 'summary') as v
-        from (select api.dashboard(p_days, p_mode)::jsonb as v) d
-        union all
-        select 0, c.value
-        from jsonb_array_elements(api.dashboard(p_days, p_mode)::jsonb
-            -> 'carrier_performance') c
-    )
-    select t.v ->> 'carrier', (t.v ->> 'total_shipments')::bigint,
-        (t.v ->> 'delivered_count')::bigint,
-        (t.v ->> 'in_transit_count')::bigint,
-        (t.v ->> 'failed_count')::bigint,
-        coalesce((t.v ->> 'on_time_rate') || ' % of '
-            || (t.v ->> 'on_time_sample'), 'unknown'),
-        coalesce((t.v ->> 'delivery_days_p50') || ' / '
-            || (t.v ->> 'delivery_days_p90') || ' of '
-            || (t.v ->> 'delivery_days_sample'), 'unknown'),
-        concat_ws(' ', m.value ->> 'total_cost', m.value ->> 'currency'),
-        m.value ->> 'avg_cost'
-    from told t
-    left join lateral jsonb_array_elements(t.v -> 'costs') m on true
-    order by t.place, 2 desc, 1;
+    select format('%s mode, %s to %s (UTC), %s', r.mode, r.date_from,
+            r.date_to, coalesce('as of ' || r.as_of, 'nothing recorded yet')),
+        r.part, r.name,
+        case when r.part = 'late' and r.shipments > 1000 then '> 1000'
+            else r.shipments::text end,
+        to_char(r.change_percent, 'FMSG999990.0') || ' %',
+        r.delivered, r.under_way, r.failed,
+        case when r.on_time_sample is not null then coalesce(
+            r.on_time_rate || ' % of ' || r.on_time_sample, 'unknown') end,
+        case when r.delivery_days_sample is not null then coalesce(
+            r.delivery_days_p50 || ' / ' || r.delivery_days_p90 || ' of '
+                || r.delivery_days_sample,
+            'mean ' || r.avg_delivery_days || ' of '
+                || r.delivery_days_sample, 'unknown') end,
+        nullif(concat_ws(' ', r.total_cost, r.currency), ''),
+        r.avg_cost::text
+    from admin.report_rows(p_days, p_mode) r;
 end
 $$;
 revoke all on function admin.report(integer, text) from public;

@@ -67,10 +67,10 @@ static const struct {
 	{ refresh_run, "refresh", "admin.refresh_view", "mv_top_routes" },
 	{ refresh_run, "refresh", "admin.maintain_partitions",
 	    "the partitions were not kept" },
-	{ report_run, "report", "admin.report_scope",
-	    "the figures were not read" },
 	{ report_run, "report", "admin.report", "the figures were not read" },
-	{ report_run, "report --csv", "api.daily_figures",
+	{ report_run, "report --csv", "admin.report_rows",
+	    "the figures were not read" },
+	{ report_run, "report --daily", "api.daily_figures",
 	    "the figures were not read" },
 	{ jobs_run, "jobs list", "admin.jobs", "the queue was not read" },
 	{ jobs_run, "jobs retry all", "admin.retry_jobs",
@@ -238,21 +238,20 @@ static void
 what_a_report_came_to(void **state)
 {
 	(void)state;
-	made_row("admin.report_scope", "mode", "test", "date_from",
-	    "2026-11-01", "date_to", "2026-11-21", "as_of", "", NULL);
+	made_row("admin.report", "title", "as of 09:00", "name", "USPS",
+	    "shipments", "3", NULL);
+	made_row("admin.report", "title", "as of 09:00", "name", "all",
+	    "shipments", "4", NULL);
 	expect(report_run, "report --days 730 --mode test", CTL_OK,
-	    "test mode, 2026-11-01 to 2026-11-21 (UTC), nothing recorded yet",
-	    "");
-	made_row("admin.report_scope", "mode", "production", "as_of",
-	    "2026-11-21 09:00", NULL);
-	made_row("admin.report", "carrier", "USPS", "shipments", "3", NULL);
-	expect(report_run, "report --mode production", CTL_OK,
-	    ", as of 2026-11-21 09:00\n", "carrier  shipments\nUSPS     3\n");
+	    "as of 09:00\nname  shipments\nUSPS  3\nall   4\n", "");
+	made_row("admin.report_rows", "part", "late", "change", NULL, NULL);
+	expect(
+	    report_run, "report --csv", CTL_OK, "part,change\r\nlate,\r\n", "");
 	made_row(
 	    "api.daily_figures", "day", "2026-11-20", "carrier", "a,b", NULL);
 	made_row(
 	    "api.daily_figures", "day", "2026-11-21", "carrier", NULL, NULL);
-	expect(report_run, "report --csv", CTL_OK,
+	expect(report_run, "report --daily --csv", CTL_OK,
 	    "day,carrier\r\n2026-11-20,\"a,b\"\r\n2026-11-21,", "");
 }
 
