@@ -9,17 +9,27 @@ from fixtures import simulator
 from helpers import Client, unique
 
 
+HISTORY = (("USPS", "pre_transit"), ("UPS", "in_transit"), ("USPS", "delivered"),
+           ("USPS", "out_for_delivery"), ("USPS", "available_for_pickup"),
+           ("UPS", "delivered"), ("USPS", "failure"), ("USPS", "cancelled"))
+
+
+def shipment(number, mode, carrier, status):
+    made = documents.shipment(bought=True, mode=mode, carrier=carrier,
+                              created_at=documents.at(days=-number))
+    made["status"] = made["tracker"]["status"] = status
+    return made
+
+
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory):
-    """With some history, of both modes."""
+    """With some history, of both modes; one of each status."""
     with Stack(tmp_path_factory.mktemp("ui"), conf={
             "WORKERS": "6", "WORKERS_OVERFLOW": "0"}) as one:
         for key, mode in ((one.key, "test"), (one.key_production, "production")):
             path = "/v2/" + unique("history_")
             simulator(one).canned("POST", path, {"shipments": [
-                documents.shipment(bought=True, mode=mode, carrier=carrier,
-                                   created_at=documents.at(days=-number))
-                for number, carrier in enumerate(("USPS", "UPS", "USPS"))]})
+                shipment(number, mode, *one) for number, one in enumerate(HISTORY)]})
             assert Client(one, key).post(path).status_code == 200
         one.waybill("refresh")
         yield one

@@ -366,28 +366,6 @@ def test_a_list_that_cannot_be_is_no_lost_connection(seen):
     assert seen.text("#connection-text") == "Live"
 
 
-@pytest.mark.parametrize("name, wanted", [
-    ("shipments", "date_from="), ("delivered", "status=delivered"),
-    ("transit", "status=in_transit"), ("late", "late=true"), ("failed", "failed=true")])
-def test_each_number_leads_to_its_list(made, name, wanted):
-    made.find(f"#tile-{name}").send_keys(Keys.ENTER)
-    made.wait(lambda: made.is_open("list-panel") and made.has("#list-rows tbody tr"),
-              "the list")
-    found = made.wait(lambda: [one for one in made.asked("/db/shipments")
-                               if "limit=50" in one["path"]], "its question")
-    assert wanted in found[-1]["path"]
-    csv = made.find("#list-csv").get_attribute("href")
-    assert wanted in csv and "format=csv" in csv and "mode=production" in csv
-
-
-def test_under_way_has_four_lists(made):
-    made.find("#tile-transit").click()
-    made.wait(lambda: made.text("#list-kin a[aria-current]") == "In transit", "the first")
-    made.driver.find_element(By.LINK_TEXT, "Out for delivery").click()
-    made.wait(lambda: any("status=out_for_delivery" in one["path"]
-                          for one in made.asked("/db/shipments?")), "another")
-
-
 def test_a_shipment_lies_on_its_list(made):
     made.find("#tile-failed").click()
     made.wait(lambda: made.has("#list-rows tbody a"), "the list")

@@ -55,11 +55,8 @@ const sources = [
 	} },
 	{ every: SLOW_MS, follows: true, path: ofMode('/db/shipments?limit=8&late=true'),
 		show: (data) => drawList('late', data.shipments, 'Nothing is late.', now.mode) },
-	{ every: SLOW_MS, follows: true, path: () => now.data === null ? null
-		: `/db/shipments?limit=8&failed=true&date_from=${now.data.date_from
-		}&date_to=${now.data.date_to}&mode=${now.mode}`,
-	show: (data) => drawList('failed', data.shipments, 'Nothing failed in this period.',
-		now.mode) },
+	{ every: SLOW_MS, follows: true, path: ofMode('/db/shipments?limit=8&failed=true'),
+		show: (data) => drawList('failed', data.shipments, 'Nothing has failed.', now.mode) },
 	{ every: ROUND_MS, path: panelPath, show: drawPage, missing: missPage },
 	{ every: ROUND_MS, path: shipmentPath, show: drawShipment, missing: missShipment },
 	{ every: HEALTH_MS, path: () => '/health', show: drawHealth },
@@ -80,8 +77,7 @@ function showFigures(data) {
 	at('main').classList.remove('waiting');
 	at('late-all').href = listAddress({ late: 'true' });
 	at('recent-all').href = listAddress({});
-	at('failed-all').href = listAddress({ failed: 'true',
-		date_from: data.date_from, date_to: data.date_to });
+	at('failed-all').href = listAddress({ failed: 'true' });
 	setText(at('as-of'), data.as_of ? `Data as of ${format.exactMoment(data.as_of)}`
 		: 'Data as of –, nothing has been recorded yet');
 	at('as-of').title = data.as_of ? format.exactTime(data.as_of) : '';

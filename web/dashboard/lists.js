@@ -3,17 +3,19 @@
 
 import * as format from './format.js';
 import { at, link, make, nothing, setText, show, Table, unknown } from './dom.js';
-import { amend, listAddress, place, shipmentAddress } from './place.js';
+import { amend, listAddress, place, ROUTE, shipmentAddress } from './place.js';
 import { read } from './api.js';
 
 const FEW = { late: 5, failed: 5, events: 8, recent: 8 }; // rows of a small list
 const CODE_LENGTH = 24; // longer ones may be broken
 const PAGE = 50; // rows of the panel, and of each "more"
 const TYPING_MS = 300;
-const UNDER_WAY = ['pre_transit', 'in_transit', 'out_for_delivery',
+const ON_ITS_WAY = ['pre_transit', 'in_transit', 'out_for_delivery',
 	'available_for_pickup'];
-const STATUSES = ['unknown', ...UNDER_WAY, 'delivered', 'return_to_sender', 'failure',
-	'error', 'cancelled'];
+const FAILED = ['failure', 'error', 'return_to_sender'];
+export const UNDER_WAY = ON_ITS_WAY.join();
+const STATUSES = ['unknown', UNDER_WAY, ...ON_ITS_WAY, 'delivered', ...FAILED,
+	'cancelled'];
 
 // --- cells ------------------------------------------------------------------------
 
@@ -86,7 +88,7 @@ const small = {
 	late: new Table('Shipments that are late now', [shipment, state, receiver,
 		{ title: 'Promised', style: 'number', cell: delayCell }]),
 	failed: new Table('Shipments that failed', [shipment, state, receiver,
-		{ title: 'Since', style: 'number', cell: (one) => timeCell(one.updated_at) }]),
+		{ title: 'When', style: 'number', cell: (one) => timeCell(one.updated_at) }]),
 	events: new Table('Recent events', [
 		{ title: 'Shipment', style: 'code', cell: (one) => [one.shipment_id
 			? codeLink(one.shipment_id, one.tracking_code ?? 'shipment')
@@ -117,7 +119,8 @@ export function drawList(name, items, words, scope) {
 const rows = new Table('Shipments found', [
 	{ title: 'Shipment', style: 'code', cell: (one) => [shipmentLink(one),
 		one.reference && one.tracking_code ? second(one.reference) : null] },
-	state,
+	{ title: 'Status', cell: (one) => [badge(one.status), FAILED.includes(one.status)
+		? second(timeCell(one.updated_at, format.time)) : null] },
 	{ title: 'Carrier', cell: (one) => one.carrier === null
 		? unknown('no label was bought') : [one.carrier, second(one.service ?? '')] },
 	{ title: 'From', style: 'to from', cell: (one) => format.place(one.from_address)
@@ -152,20 +155,35 @@ function listQuery(filters, extra) {
 export const panelPath = () => panel.filters && panel.mode
 	? listQuery(panel.filters, { limit: PAGE }) : null;
 
+// "in_transit,delivered" as "In transit, delivered".
+function statusWords(text) {
+	return text === UNDER_WAY ? 'Under way'
+		: format.words(text).replaceAll(',', ', ');
+}
+
+function end(filters, side) {
+	return ROUTE.filter((name) => name.startsWith(side) && filters[name])
+		.map((name) => filters[name]).join(' ') || 'nowhere known';
+}
+
+const hasRoute = (filters) => ROUTE.some((name) => filters[name] !== undefined);
+
 function heading(filters) {
 	if (filters.late)
 		return 'Shipments that are late now';
 	const kind = filters.failed ? 'Failed shipments'
-		: filters.status ? `Shipments: ${format.words(filters.status).toLowerCase()}`
+		: filters.status ? `Shipments: ${statusWords(filters.status).toLowerCase()}`
 			: 'Shipments';
 	const of = filters.carrier ? ` of ${filters.carrier}` : '';
+	const way = hasRoute(filters)
+		? `, ${end(filters, 'from')} → ${end(filters, 'to')}` : '';
 	const found = filters.q ? `, found by “${filters.q}”` : '';
 	const from = filters.date_from?.slice(0, 10);
 	const to = filters.date_to?.slice(0, 10);
 	const when = !from && !to ? '' : from === to ? `, ${format.day(from)}`
 		: from && to ? `, ${format.daySpan(from, to)}`
 			: from ? `, from ${format.day(from)}` : `, to ${format.day(to)}`;
-	return kind + of + found + when;
+	return kind + of + way + found + when;
 }
 
 function drawPanel() {
@@ -237,23 +255,34 @@ function fillForm(filters) {
 		if (document.activeElement !== form[name] && form[name].value !== value)
 			form[name].value = value;
 	}
-	choices(form.status, STATUSES, filters.status, format.words);
+	choices(form.status, STATUSES, filters.status, statusWords);
 	choices(form.carrier, panel.carriers, filters.carrier, (name) => name);
 	form.only.value = filters.late ? 'late' : filters.failed ? 'failed' : '';
 }
 
-// "Under way" counts four statuses; a list has one of them.
-function drawKin(filters) {
-	const element = at('list-kin');
-	element.hidden = !UNDER_WAY.includes(filters.status);
-	if (element.hidden)
-		return;
-	show(element, filters, () => ['Under way:', ...UNDER_WAY.map((status) => {
-		const one = link(listAddress({ ...filters, status }), format.words(status));
+function statusKin(filters) {
+	return [UNDER_WAY, ...ON_ITS_WAY].flatMap((status) => {
+		const one = link(listAddress({ ...filters, status }), statusWords(status));
 		if (status === filters.status)
 			one.setAttribute('aria-current', 'true');
-		return [' ', one];
-	}).flat()]);
+		return [one, ' '];
+	});
+}
+
+function withoutRoute(filters) {
+	return link(listAddress(Object.fromEntries(Object.entries(filters)
+		.filter(([name]) => !ROUTE.includes(name)))), 'All routes');
+}
+
+// Lists beside this one: "under way" is four statuses, and the form has no route.
+function drawKin(filters) {
+	const element = at('list-kin');
+	const isOnItsWay = filters.status === UNDER_WAY
+		|| ON_ITS_WAY.includes(filters.status);
+	element.hidden = !isOnItsWay && !hasRoute(filters);
+	show(element, filters, () => [
+		...isOnItsWay ? statusKin(filters) : [],
+		hasRoute(filters) ? withoutRoute(filters) : null]);
 }
 
 export function setCarriers(names) {

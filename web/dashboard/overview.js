@@ -5,10 +5,13 @@
 
 import * as format from './format.js';
 import { at, link, make, nothing, setText, show, Table, unknown } from './dom.js';
-import { listAddress } from './place.js';
+import { listAddress, ROUTE } from './place.js';
+import { UNDER_WAY } from './lists.js';
 
 const SAMPLE_SMALL = 30;
 const LATE_MAX = 1000; // beyond that it is not counted on
+const ROUTE_DAYS = 90;
+const DAY_MS = 24 * 3600 * 1000;
 
 const REASONS = {
 	onTime: 'no delivered shipment with a promised day yet',
@@ -48,6 +51,7 @@ function onTimeTile(summary, days) {
 	return {
 		value: format.rate(summary.on_time_rate, sample),
 		about: [`of ${format.count(sample)} delivered with a promise`,
+			'without late ones under way',
 			before == null || sample < SAMPLE_SMALL ? null
 				: `${format.change(summary.on_time_rate - before)} points on the ${
 					days} days before`],
@@ -108,7 +112,7 @@ function tilesOf(data) {
 			value: counted(summary.delivered_count),
 			about: [shareOf(summary.delivered_count, total),
 				countChange(summary.delivered_count, before.delivered_count, days)] },
-		transit: { filters: { ...period, status: 'in_transit' },
+		transit: { filters: { ...period, status: UNDER_WAY },
 			value: counted(summary.in_transit_count),
 			about: [shareOf(summary.in_transit_count, total),
 				summary.cancelled_count === null ? null
@@ -199,30 +203,37 @@ function totalCell(costs) {
 		(one) => make('div', '', format.money(one.total_cost, one.currency)));
 }
 
+const listed = (one, more, what) => link(listAddress(
+	{ ...period, carrier: one.carrier, ...more }), what);
+const delivered = { status: 'delivered' };
+
 const carriers = new Table('Carriers compared', [
-	{ title: 'Carrier', cell: (one) => link(listAddress(
-		{ ...period, carrier: one.carrier }), one.carrier) },
-	{ title: 'Shipments', style: 'number', cell: (one) => format.count(one.total_shipments) },
+	{ title: 'Carrier', cell: (one) => listed(one, {}, one.carrier) },
+	{ title: 'Shipments', style: 'number', cell: (one) =>
+		listed(one, {}, format.count(one.total_shipments)) },
 	{ title: 'Mean cost', style: 'number', cell: (one) =>
-		meanCell(one.costs, one.total_shipments) },
-	{ title: 'Total cost', style: 'number total', cell: (one) => totalCell(one.costs) },
-	{ title: 'On time', style: 'number', cell: onTimeCell },
-	{ title: 'Days, median / p90', style: 'number days', cell: daysCell },
-	{ title: 'Failed', style: 'number', cell: (one) => one.failed_count
-		? link(listAddress({ ...period, carrier: one.carrier, failed: 'true' }),
-			format.count(one.failed_count)) : counted(one.failed_count) },
+		listed(one, {}, meanCell(one.costs, one.total_shipments)) },
+	{ title: 'Total cost', style: 'number total', cell: (one) =>
+		listed(one, {}, totalCell(one.costs)) },
+	{ title: 'On time', style: 'number', cell: (one) =>
+		listed(one, delivered, onTimeCell(one)) },
+	{ title: 'Days, median / p90', style: 'number days', cell: (one) =>
+		listed(one, delivered, daysCell(one)) },
+	{ title: 'Failed', style: 'number', cell: (one) =>
+		listed(one, { failed: 'true' }, counted(one.failed_count)) },
 ]);
 
-// The reasons of the dashes of a table, in words below it.
+// What a rate is of, and the reasons of the dashes of a table, in words below it.
 function legend(list) {
-	const reasons = [];
+	const reasons = ['On time is of what was delivered with a promise: what is late and '
+		+ 'still under way is not in it'];
 	if (list.some((one) => one.on_time_rate === null))
 		reasons.push(`On time –: ${REASONS.onTime}`);
 	if (list.some((one) => one.delivery_days_p50 === null))
 		reasons.push(`Days –: ${REASONS.days}`);
 	if (list.some((one) => !one.costs?.length))
 		reasons.push(`Cost –: ${REASONS.cost}`);
-	return reasons.length ? make('p', 'legend', `${reasons.join('. ')}.`) : null;
+	return make('p', 'legend', `${reasons.join('. ')}.`);
 }
 
 function drawCarriers(data) {
@@ -249,8 +260,11 @@ function town(one, side) {
 	return [city, rest.length ? make('span', 'of', ` ${rest.join(' ')}`) : null];
 }
 
+let routesFrom; // the first of their days
+
 function routeList(one) {
-	return listAddress({ q: [one.from_city, one.to_city].filter(Boolean).join(' ') });
+	return listAddress({ date_from: routesFrom, ...Object.fromEntries(
+		ROUTE.map((name) => [name, one[name]])) });
 }
 
 let busiest = 1;
@@ -259,7 +273,7 @@ function shareCell(one) {
 	const bar = make('span', 'bar', make('span', ''));
 	bar.firstChild.style.width = `${100 * one.shipment_count / busiest}%`;
 	bar.setAttribute('aria-hidden', 'true');
-	return [bar, make('span', '', format.count(one.shipment_count))];
+	return [bar, link(routeList(one), format.count(one.shipment_count))];
 }
 
 const routes = new Table('Top routes of the last 90 days', [
@@ -275,7 +289,9 @@ const routes = new Table('Top routes of the last 90 days', [
 
 function drawRoutes(data) {
 	const list = data.top_routes.slice(0, 10);
-	show(at('routes'), list, () => {
+	routesFrom = new Date(Date.parse(data.date_to) - (ROUTE_DAYS - 1) * DAY_MS)
+		.toISOString().slice(0, 10);
+	show(at('routes'), [list, routesFrom], () => {
 		if (list.length === 0)
 			return nothing('No shipment has taken a route in the last 90 days.');
 		busiest = Math.max(1, ...list.map((one) => one.shipment_count));

@@ -5,15 +5,21 @@
 
 export const PERIODS = [7, 30, 90, 365];
 export const MODES = ['production', 'test'];
+// An empty one of these asks for what lacks it; of the others it is none.
+export const ROUTE = ['from_city', 'from_state', 'from_country', 'to_city', 'to_state',
+	'to_country'];
 export const FILTERS = ['q', 'status', 'carrier', 'service', 'date_from', 'date_to',
-	'late', 'failed'];
+	'late', 'failed', ...ROUTE];
+
+const isGiven = (name, value) => Boolean(value)
+	|| (value === '' && ROUTE.includes(name));
 
 export function place() {
 	const query = new URLSearchParams(location.search);
 	const panel = new URLSearchParams(location.hash.slice(1));
 	const days = Number(query.get('days'));
 	const list = panel.has('list') ? Object.fromEntries(FILTERS
-		.filter((name) => panel.get(name))
+		.filter((name) => isGiven(name, panel.get(name)))
 		.map((name) => [name, panel.get(name)])) : null;
 	return {
 		days: PERIODS.includes(days) ? days : 30,
@@ -27,7 +33,7 @@ export function place() {
 export function listAddress(filters) {
 	const query = new URLSearchParams();
 	for (const name of FILTERS)
-		if (filters[name])
+		if (isGiven(name, filters[name]))
 			query.set(name, filters[name]);
 	const text = query.toString();
 	return `#list${text ? `&${text}` : ''}`;
