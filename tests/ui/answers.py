@@ -30,6 +30,10 @@ def stamp(moment):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+def ago(**time):
+    return stamp(now() - datetime.timedelta(**time))
+
+
 def now():
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
 

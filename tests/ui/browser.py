@@ -30,12 +30,17 @@ STUB = """
     const setReal = window.setTimeout;
     const clearReal = window.clearTimeout;
     const stub = window.stub = { rules: %s, asked: [], violations: [], pending,
-        shift: 0, isHidden: false };
+        shifts: [], isHidden: false };
     document.addEventListener('securitypolicyviolation', (event) =>
         stub.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+    const name = (node) => {
+        const one = node?.nodeType === 1 ? node : node?.parentElement;
+        const table = one?.closest('tbody')?.closest('[id]');
+        return table ? `row of ${table.id}` : `${one?.tagName}#${one?.id}.${one?.className}`;
+    };
     new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
         if (!entry.hadRecentInput)
-            stub.shift += entry.value;
+            stub.shifts.push([entry.value, entry.sources.map((one) => name(one.node))]);
     })).observe({ type: 'layout-shift', buffered: true });
     Object.defineProperty(document, 'hidden', { get: () => stub.isHidden });
     stub.hide = (isHidden) => {
@@ -112,6 +117,8 @@ def answers_of(data=None, shipments=None, events=None, ledger=None):
                   for number in range(min(20, len(shipments)))]
     ledger = answers.completeness() if ledger is None else ledger
     late = [one for one in shipments if one["status"] == "in_transit"]
+    late = [one | {"promised_at": answers.ago(days=2 + number)}
+            for number, one in enumerate(late)]
     failed = [one for one in shipments if one["status"] == "failure"]
     listed = answers.page("shipments", shipments, total=len(shipments))
     return [["/db/analytics/dashboard", {"data": data}],
@@ -208,7 +215,7 @@ class Page:
 
     def wait_drawn(self):
         self.wait(lambda: self.text("#connection-text") == "Live"
-                  and not self.has("main.unread")
+                  and not self.has(".unread")
                   and self.text("#tile-cost + *, #tiles .value") is not None
                   and self.text("#carriers"), "the figures")
 
@@ -219,7 +226,24 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
             {"name": "prefers-color-scheme", "value": scheme}]})
 
+    def set_zone(self, zone):
+        """Where the visitor lives; "" is where this machine is."""
+        self.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": zone})
+
+    def set_media(self, media):
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+
     # --- looking ------------------------------------------------------------------------
+
+    def shifts(self):
+        """[how far, what] has moved by itself since the page was opened."""
+        return self.run("return window.stub.shifts")
+
+    def boxes(self, selector):
+        return self.run("""return [...document.querySelectorAll(arguments[0])].map((one) => {
+            const { x, y, width, height } = one.getBoundingClientRect();
+            return [one.id || one.className, x, y, width, height];
+        })""", selector)
 
     def find(self, selector):
         return self.driver.find_element(By.CSS_SELECTOR, selector)
@@ -255,12 +279,11 @@ class Page:
     # --- judging ---------------------------------------------------------------------------
 
     def assert_quiet(self):
-        """No error on the console, no violation of the content policy."""
+        """Nothing on the console, no violation of the content policy."""
         violations = self.run("return window.stub?.violations ?? []")
         assert not violations, violations
         loud = [line["message"] for line in self.driver.get_log("browser")
-                if line["level"] in ("SEVERE", "WARNING")
-                and not any(f"status of {status}" in line["message"]
+                if not any(f"status of {status}" in line["message"]
                             for status in self.statuses)]
         assert not loud, loud
 

@@ -2,7 +2,6 @@
 
 import copy
 import glob
-import itertools
 import json
 import os
 import re
@@ -21,7 +20,6 @@ from helpers import ROOT, Client, deliver, unique
 POLL_S = 1.0
 LIVE_S = 2.0  # from the answer to a webhook until its row is seen
 ANSWER_S = 0.5  # for the answer and the drawing, on a busy machine
-WIDTHS = (390, 768, 1280)
 
 
 # --- the session --------------------------------------------------------------------
@@ -402,88 +400,6 @@ def test_more_of_a_list(made):
     made.wait(lambda: len(made.driver.find_elements(
         By.CSS_SELECTOR, "#list-rows tbody tr")) == 75, "all of it")
     assert not made.find("#list-more").is_displayed()
-
-
-# --- form ---------------------------------------------------------------------------------------
-
-
-def long_answers():
-    shipments = [answers.shipment(number, is_long=True) for number in range(60)]
-    return browser.answers_of(answers.dashboard(
-        currencies=("USD", "EUR", "JPY"), volume=44000, is_long=True), shipments)
-
-
-STATES = {
-    "full": browser.answers_of,
-    "year": lambda: browser.answers_of(answers.dashboard(365)),
-    "long": long_answers,
-    "unknown": lambda: browser.answers_of(answers.unknown()),
-    "empty": lambda: browser.answers_of(answers.nothing(), [],
-                                        ledger=answers.page("days", [])),
-}
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_nothing_overflows(page, state):
-    page.resize(390, 844)
-    page.answer_with(STATES[state]())
-    page.open()
-    page.wait(lambda: page.is_open("sign-in"), "the form")
-    page.assert_fits()
-    page.sign_in()
-    for width, scheme in itertools.product(WIDTHS, ("light", "dark")):
-        page.resize(width, 900, scheme)
-        page.wait(lambda: page.run(
-            "return document.getElementById('volume').clientWidth"
-            " === document.querySelector('#volume .uplot')?.clientWidth"), "the chart")
-        page.assert_fits()
-
-
-@pytest.mark.parametrize("state", ["full", "long"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_no_panel_overflows(page, state, width):
-    page.resize(width, 900)
-    page.answer_with(STATES[state]())
-    page.sign_in(rest="#list")
-    page.wait(lambda: page.has("#list-rows tbody tr"), "the list")
-    page.assert_fits()
-    page.find("#list-rows tbody a").click()
-    page.wait(lambda: page.has(".timeline li"), "the timeline")
-    page.assert_fits()
-
-
-@pytest.mark.parametrize("state", ["full", "empty"])
-@pytest.mark.parametrize("width", (390, 1280))
-def test_nothing_jumps(page, state, width):
-    page.resize(width, 900)
-    page.answer_with(STATES[state]())
-    page.sign_in()
-    page.open()
-    page.wait_drawn()
-    page.wait(lambda: page.text("#ledger") or page.text("#events"), "the rest")
-    assert page.run("return window.stub.shift") < 0.05
-
-
-def test_charts_have_their_table(made):
-    for name in ("volume", "cost"):
-        made.find(f"#{name}-table summary").click()
-        rows = made.wait(lambda: made.driver.find_elements(
-            By.CSS_SELECTOR, f"#{name}-table tbody tr"), "the table")
-        assert len(rows) == 30
-    assert made.find("#volume").get_attribute("aria-label")
-
-
-def test_numbers_as_the_visitor_writes_them(page, page_url, page_key, tmp_path):
-    german = browser.start(tmp_path / "german", "de-DE")
-    try:
-        one = browser.Page(german, page_url, page_key)
-        one.answer_with(browser.answers_of(answers.dashboard(volume=44000)))
-        one.sign_in()
-        assert one.tile("cost").endswith("\u00a0$")
-        assert "," in one.tile("ontime") and one.tile("ontime").endswith("\u00a0%")
-        assert one.tile("shipments").count(".") == 1
-    finally:
-        german.quit()
 
 
 # --- a real gateway, from the beginning to the end -------------------------------------

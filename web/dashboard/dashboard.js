@@ -154,7 +154,7 @@ function good() {
 
 // The page appears at once and not part by part, so that nothing of it moves.
 function reveal() {
-	at('main').classList.remove('unread');
+	document.body.classList.remove('unread');
 }
 
 function bad(error, retryAt) {
