@@ -90,6 +90,55 @@ axe.run(document, { resultTypes: ['violations'] }).then(
 """
 
 
+def sign_in_form(page):
+    page.open()
+    page.wait(lambda: page.is_open("sign-in"), "the form")
+
+
+def figures(*rules, rest=""):
+    def reach(page):
+        page.answer_with(browser.answers_of(*rules))
+        page.sign_in(rest=rest)
+    return reach
+
+
+def a_list(page):
+    figures(rest="#list&status=failure")(page)
+    page.wait(lambda: page.has("#list-rows tbody tr"), "the list")
+
+
+def an_empty_list(page):
+    figures(answers.nothing(), [], rest="#list")(page)
+    page.wait(lambda: "No shipment fits" in page.text("#list-rows"), "the list")
+
+
+def a_shipment(page):
+    figures(rest=f"#shipment={answers.shipment(0)['id']}")(page)
+    page.wait(lambda: page.has(".timeline li"), "the shipment")
+
+
+def lost(page):
+    figures()(page)
+    page.answer_with([["/", {"fails": True}], *page.rules])
+    page.wait(lambda: "Connection lost" in page.text("#connection-text"), "the loss")
+
+
+def open_tables(page):
+    figures()(page)
+    for name in ("volume", "cost"):
+        page.find(f"#{name}-table summary").click()
+        page.wait(lambda name=name: page.has(f"#{name}-table tbody tr"), "the table")
+
+
+STATES = {
+    "sign-in": sign_in_form, "figures": figures(), "unknown": figures(answers.unknown()),
+    "two currencies": figures(answers.dashboard(currencies=("USD", "EUR"))),
+    "nothing": figures(answers.nothing(), []), "a list": a_list,
+    "an empty list": an_empty_list, "a shipment": a_shipment, "lost": lost,
+    "open tables": open_tables,
+}
+
+
 def check_page(stack, modules, directory):
     """What axe finds in each state of the page, light and dark, wide and narrow."""
     with open(os.path.join(modules, "axe-core", "axe.min.js"),
@@ -104,18 +153,9 @@ def check_page(stack, modules, directory):
             found = driver.execute_async_script(AXE)
             assert found == [], (state, width, scheme, found)
 
-        states = {"sign-in": None, "figures": answers.dashboard(),
-                  "unknown": answers.unknown(),
-                  "two currencies": answers.dashboard(
-                      currencies=("USD", "EUR"))}
-        for state, data in states.items():
+        for state, reach in STATES.items():
             page = browser.Page(driver, stack.url, stack.key)
-            if data is None:
-                page.open()
-                page.wait(lambda: page.is_open("sign-in"), "the form")
-            else:
-                page.answer_with(browser.answers_of(data))
-                page.sign_in()
+            reach(page)
             for width in (390, 1280):
                 for scheme in ("light", "dark"):
                     judge(page, state, width, scheme)
