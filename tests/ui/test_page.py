@@ -104,6 +104,8 @@ def test_each_figure_of_a_made_answer(made):
     assert made.tile("late") == "7"
     assert made.tile("ontime") == "93.2%"
     assert f"{summary['on_time_sample']:,}" in made.about("ontime")
+    assert "without late ones under way" in made.about("ontime")
+    assert "late and still under way is not in it" in made.text("#carriers")
     assert made.tile("speed") == "3 median, 5 p90"
     assert made.tile("cost") == f"${float(cost['total_cost']):,.2f}"
 
