@@ -90,11 +90,12 @@ def script(number, statements, variables):
     return "\n".join(lines) + "\n"
 
 
-def pgbench(url, scripts, seconds, variables=None, clients=CLIENTS):
-    """Transactions a second, as the service's role over the same socket."""
+def pgbench(url, scripts, seconds, variables=None, clients=CLIENTS, each=None):
+    """Transactions a second, as the service's role over the same socket; for so many
+    seconds, or `each` client so many."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["pgbench", "-n", "-M", "prepared", f"-c{clients}", "-j1",
-                   f"-T{seconds}"]
+                   f"-t{each}" if each else f"-T{seconds}"]
         for number, text in enumerate(scripts):
             path = pathlib.Path(folder, f"{number}.sql")
             path.write_text(text)

@@ -33,8 +33,8 @@ figures drift with the machine and the hour; the ratios count.
   its cache: `per_s` of what nginx answers by itself (`return 200`).
 - `dashboard`: the figures of 30 days, never out of the cache; `analytics`: how many
   of them PostgreSQL gives when they are ready and when 10,000 changes are not
-  merged; what merging these takes, the hourly comparison after as many, and the
-  comparison of all of 90 days; the share of writes a second that notes cost,
+  merged, each with its commit; what merging these takes, the hourly comparison after
+  as many, and the comparison of all of 90 days, in memory; the share of writes a second that notes cost,
   of events (8 clients) and of bare updates of a row (16), of many and of one group.
 - `outage`: 200 webhooks a second, calm, and then while PostgreSQL stands still
   (SIGSTOP): `first_p99_ms` in the seconds in which it does so, `then_p99_ms` from then
