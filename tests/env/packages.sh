@@ -62,13 +62,15 @@ prometheus: when the alerts fire"
 
 accept="pebble: an authority that gives certificates
 certbot: asks it for them
-testssl.sh: what is wrong with TLS"
+git: brings testssl.sh
+bsdextrautils: what that reads bytes with
+bind9-host: and asks for names with"
 
 is_installed() {
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
-}
     # Those of Node.js itself have npm in nodejs.
     [ "$1" = npm ] && command -v npm >/dev/null && return
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
 
 # plpgsql_check comes for one version of the server: the newest here, or the one
 # that the distribution has.
