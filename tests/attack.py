@@ -3,9 +3,10 @@
     make attack         prints, for each kind of attack, how many connections it
                         held, and what other people's requests took meanwhile
 
-ATTACK_COUNT connections, from many addresses and from one.  The others' answers
-are 200, all of them, and 99 of 100 come within ATTACK_P99_MS; on a machine that
-has other work to do as well, the second cannot hold.
+ATTACK_COUNT connections, from many addresses and from one, which nginx limits.
+From many, 95 of 100 are there at once, or it is no attack.  The others' answers are
+200, all of them, and 99 of 100 come within ATTACK_P99_MS; on a machine that has
+other work to do as well, the first and the last of these cannot hold.
 """
 
 import contextlib
@@ -31,6 +32,8 @@ from load import Load
 COUNT = int(os.environ.get("ATTACK_COUNT", "3000"))
 P99_S = int(os.environ.get("ATTACK_P99_MS", "50")) / 1000
 ADDRESSES = 64
+# But for slow heads: after 5 seconds, and the handshake before, the next one comes.
+HELD_SHARE = 0.95
 RAMP_S = 120   # at most, and until there have been no more of them for a while
 STEADY_S = 6   # longer than the timeouts of a head and of a handshake
 CALM_S = HELD_S = 10
@@ -149,7 +152,7 @@ class Attackers:
 
     def are_all_there(self):
         """Or as many as there will ever be."""
-        return (self.most >= self.count * 0.95
+        return (self.most >= self.count * HELD_SHARE
                 or self.most and time.monotonic() - self.most_at > STEADY_S)
 
 
@@ -158,6 +161,7 @@ def memory_mb(stack):
 
 
 def judged(own, kind, count, addresses, p99_s=P99_S):
+    """How many there were at once; of all others it is judged here."""
     before = all_workers(own)
     with Others(own) as others:
         calm = others.look(CALM_S)
@@ -172,13 +176,16 @@ def judged(own, kind, count, addresses, p99_s=P99_S):
     assert others.failed() == []  # from the first to the last
     assert all_workers(own) == before
     assert seen.slowest_of(0.99) <= p99_s
+    return attackers.most
 
 
 @pytest.mark.parametrize("addresses", [ADDRESSES, 1])
 @pytest.mark.parametrize("kind", ["slow", *SLOW])
 def test_slow_clients_keep_nobody_out(own, kind, addresses):
     """"slow" is all kinds at once."""
-    judged(own, kind, COUNT, addresses)
+    most = judged(own, kind, COUNT, addresses)
+    if kind != "heads" and addresses == ADDRESSES:
+        assert most >= COUNT * HELD_SHARE
 
 
 @pytest.mark.parametrize("addresses", [ADDRESSES, 1])
