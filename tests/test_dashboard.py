@@ -1,6 +1,7 @@
 """The figures as answers, and the sessions of the page."""
 
 import csv
+import datetime
 import io
 import json
 from decimal import Decimal
@@ -578,8 +579,15 @@ def test_the_report_as_csv_has_each_figure_of_the_page(story, reader):
          f"{one['to_city']} {one['to_state']} {one['to_country']}",
          one["shipment_count"]) for one in data["top_routes"]
         for _ in one["costs"] or [None]]
-    assert {(row["date_from"], row["date_to"], row["mode"]) for row in rows} == {
-        (data["date_from"], data["date_to"], "production")}
+    assert {row["mode"] for row in rows} == {"production"}
+    first, last = map(datetime.date.fromisoformat, (data["date_from"],
+                                                    data["date_to"]))
+    week = datetime.timedelta(days=7)
+    assert {(row["part"], row["date_from"], row["date_to"]) for row in rows} == {
+        (name, str(begin or ""), str(end or "")) for name, begin, end in (
+            ("carrier", first, last), ("total", first, last),
+            ("before", first - week, last - week), ("late", None, None),
+            ("route", last - datetime.timedelta(days=89), last))}
 
 
 def test_the_report_of_nothing(own):

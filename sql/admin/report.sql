@@ -10,8 +10,8 @@ set search_path = waybill, pg_temp
 as $$
 begin
     return query
-    select format('%s mode, %s to %s (UTC), %s', r.mode, r.date_from,
-            r.date_to, coalesce('as of ' || r.as_of, 'nothing recorded yet')),
+    select format('%s mode, %s to %s (UTC), %s', r.mode, r.first,
+            r.last, coalesce('as of ' || r.as_of, 'nothing recorded yet')),
         r.part, r.name,
         case when r.part = 'late' and r.shipments > 1000 then '> 1000'
             else r.shipments::text end,
@@ -26,7 +26,11 @@ begin
                 || r.delivery_days_sample, 'unknown') end,
         nullif(concat_ws(' ', r.total_cost, r.currency), ''),
         r.avg_cost::text
-    from admin.report_rows(p_days, p_mode) r;
+    from (
+        select o.*, min(o.date_from) filter (where o.part = 'total') over ()
+            as first, min(o.date_to) filter (where o.part = 'total') over ()
+            as last
+        from admin.report_rows(p_days, p_mode) o) r;
 end
 $$;
 revoke all on function admin.report(integer, text) from public;

@@ -1,6 +1,5 @@
--- The figures of a period, all out of one answer of the dashboard's: each carrier,
--- their total and that of as many days before, what is late now (whenever it was
--- made), and the leading routes of 90 days; one row for each currency.
+-- The figures of a period, all out of one answer of the dashboard's, one row for
+-- each currency.  The days are those of the row; null: of all time.
 create function admin.report_rows(p_days integer, p_mode text)
 returns table (part text, name text, shipments bigint, change_percent numeric,
     delivered bigint, under_way bigint, failed bigint, on_time_rate numeric,
@@ -28,7 +27,7 @@ begin
         f.on_time_rate, f.on_time_sample, f.avg_delivery_days,
         f.delivery_days_p50, f.delivery_days_p90, f.delivery_days_sample,
         m.currency, m.total_cost, m.avg_cost, m.cost_sample, v ->> 'mode',
-        (v ->> 'date_from')::date, (v ->> 'date_to')::date, v ->> 'as_of'
+        p.date_from, p.date_to, v ->> 'as_of'
     from waybill.report_parts(v) p
     cross join lateral jsonb_to_record(p.figures) as f (
             total_shipments bigint, shipment_count bigint, previous jsonb,
