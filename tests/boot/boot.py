@@ -633,7 +633,8 @@ ADMINISTRATORS = re.compile(
 OTHERS = re.compile(
     "/etc/(passwd|group|shadow|gshadow)-$|/etc/nginx/sites-(available|enabled)$"
     "|/var/(cache|log)/|/var/lib/(apt|dpkg|nginx|systemd)/"
-    "|/run/(log|postgresql|sudo|systemd)/|/run/nginx.pid$")
+    "|/run/(log|postgresql|sudo|systemd)/|/run/nginx.pid$"
+    "|(/var)?/tmp/systemd-private-")
 
 
 def stays(path):
