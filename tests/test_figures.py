@@ -158,6 +158,8 @@ def assert_sums(db):
         "group by 1, 2, 3, 4, 5 having sum(shipments) <> 0")
     assert {row[:5]: row[5] for row in countries} == right.countries
     assert {row[:5]: row[6] for row in countries} == dict(right.spent)
+    if not db.one("select to_regproc('api.dashboard') is not null"):
+        return len(rows)  # an older schema has no functions yet
     for mode, days in itertools.product(("test", "production"), (7, 30)):
         ready, anew = db("select api.dashboard(%s, %s)::text, "
                          "dashboard_json(%s, %s)::text",

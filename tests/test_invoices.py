@@ -343,7 +343,9 @@ def test_a_migration_down_takes_it_out_and_up_applies_what_was_kept(own, own_db)
     before = all_rows(own_db)
     right = own_db("select easypost_id, true_cost(base_cost, fees, "
                    "refund_status, null, 0) from shipments order by 1")
-    own.waybill("migrate", "down")
+    while own_db.one("select count(*) from pg_class where relname = "
+                     "'shipment_invoices'"):
+        own.waybill("migrate", "down")
     assert own_db("select easypost_id, total_cost from shipments "
                   "order by 1") == right
     assert_right(own_db)

@@ -27,9 +27,11 @@ def ask_upstream(stack, client):
     sent = b"y" * (10 * MIB)
 
     def answer(plain):
-        left = len(sent)
-        while left > 0:
-            left -= len(plain.recv(MIB) or sent)
+        got = bytearray()
+        while len(got) < got.find(b"\r\n\r\n") + 4 + len(sent):
+            part = plain.recv(MIB)
+            assert part, "all of the request"
+            got += part
         plain.sendall(head + body)
 
     with listening(answer) as server:

@@ -183,8 +183,8 @@ def test_another_database_and_another_easypost(running, stack):
         EASYPOST_API_BASE=stack.sim.base).up()
     assert [status for _, status, _ in one.curls()] == [201, 201, 200, 200]
     assert sorted(os.listdir(one.directory)) == [
-        "lock", "log", "nginx", "sock", "spool", "state.json", "tls",
-        "waybill.conf"]
+        "backup", "lock", "log", "nginx", "sock", "spool", "state.json",
+        "tls", "waybill.conf"]
     assert one.stop() == 0
 
 

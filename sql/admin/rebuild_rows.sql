@@ -3,7 +3,8 @@
 -- the fullest of their second, so that the documents which made them count again.
 -- What is right stays as it is, what people wrote is left alone, and nobody reads
 -- anything older meanwhile.  Called with the last id of the call before, until
--- there is none.
+-- there is none.  Waits for a row while it holds no other, so that whoever writes the
+-- same rows in another order never waits in a circle.
 create function admin.rebuild_rows(p_table text, p_after uuid, p_limit integer)
 returns table (last uuid, done bigint)
 language plpgsql
@@ -18,22 +19,42 @@ begin
         raise exception 'no such table: %', p_table using errcode = '22023';
     end if;
     execute format(
-        'with part as (
+        'with head as materialized (
             select t.id
             from waybill.%1$I t
             where t.id > $1
             order by t.id
-            limit $2),
+            limit 1
+            for no key update),
+        rest as materialized (
+            select t.id
+            from waybill.%1$I t
+            where t.id > (select h.id from head h)
+            order by t.id
+            limit $2 - 1
+            for no key update skip locked),
+        part as (
+            select h.id from head h union all select r.id from rest r),
+        held as ( -- by somebody else: the next call begins with it
+            select min(t.id::text)::uuid as id
+            from waybill.%1$I t
+            where t.id > (select h.id from head h)
+                and t.id <= (select p.id from part p order by p.id desc limit 1)
+                and t.id not in (select p.id from part p)),
+        mine as (
+            select p.id
+            from part p
+            where not p.id >= any (select h.id from held h where h.id is not null)),
         reset as (
             update waybill.%1$I t
             set doc_richness = -1,
                 doc_digest = 0
-            from part p
-            where t.id = p.id
+            from mine m
+            where t.id = m.id
                 and t.doc_updated_at > ''-infinity''
             returning 1)
-        select (select p.id from part p order by p.id desc limit 1),
-            (select count(*) from part)', p_table)
+        select (select m.id from mine m order by m.id desc limit 1),
+            (select count(*) from mine)', p_table)
     into last, done
     using p_after, p_limit;
     return next;
