@@ -44,8 +44,10 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
+    # No worker has an end of its own: all of them are there afterwards.
     with Stack(tmp_path_factory.mktemp("attack"), conf={
-            "WORKERS": "6", "WORKERS_OVERFLOW": "0"}) as one:
+            "WORKERS": "6", "WORKERS_OVERFLOW": "0",
+            "WORKER_REQUESTS": "1000000000"}) as one:
         yield one
 
 
