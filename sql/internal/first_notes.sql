@@ -9,10 +9,13 @@ declare
     v_end xid8;
 begin
     -- in one look: a transaction that began between two would be behind the first
-    -- and before the end that the second finds, and half of its notes be taken
+    -- and before the end that the second finds, and half of its notes be taken.
+    -- From the horizon on, or the index is walked through all that was merged since
+    -- the last vacuum; a wrong one only makes the part larger
     select pg_current_snapshot(), (
         select d.xid
         from waybill.shipment_deltas d
+        where d.xid >= (select min(a.horizon) from waybill.analytics_state a)
         order by d.xid
         offset p_most
         limit 1)

@@ -34,8 +34,9 @@ figures drift with the machine and the hour; the ratios count.
 - `dashboard`: the figures of 30 days, never out of the cache; `analytics`: how many
   of them PostgreSQL gives when they are ready and when 10,000 changes are not
   merged, each with its commit; what merging these takes, the hourly comparison after
-  as many, and the comparison of all of 90 days, in memory; the share of writes a second that notes cost,
-  of events (8 clients) and of bare updates of a row (16), of many and of one group.
+  as many, and the comparison of all of 90 days, in memory; the share of writes a
+  second that notes cost, of events (8 clients) and of bare updates of a row (16), of
+  many and of one group. The first day that is compared has what `bulk` inserted.
 - `outage`: 200 webhooks a second, calm, and then while PostgreSQL stands still
   (SIGSTOP): `first_p99_ms` in the seconds in which it does so, `then_p99_ms` from then
   on; and how long the spool took to get empty when it went on.
@@ -74,8 +75,10 @@ def write_page(figures, settings, version, rows, flags, *, is_lean):
             cells = [str(one.get(name, "")) for name in COLUMNS]
             lines.append(f"| {path} | " + " | ".join(cells)
                          + f" | {goals.get(path, '')} |")
-    others = [f"- {path}: " + ", ".join(f"{k} {v}" for k, v in one.items())
-              for path, one in figures.items() if "per_s" not in one]
+    others = [f"- {path}: " + ", ".join(
+        f"{k} {v}" for k, v in one.items() if "per_s" not in one or "adds" in k)
+        for path, one in figures.items()
+        if "per_s" not in one or "adds_p50_ms" in one]
     machine = (f"Machine: {os.cpu_count()} cores, which carry the load, nginx, "
                f"the workers and PostgreSQL {version}, fsync on ("
                + ", ".join(f"{k} {v}" for k, v in settings.items())
