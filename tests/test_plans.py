@@ -20,6 +20,7 @@ import seed  # noqa: E402
 ROWS = 20_000
 # All of a table; not a partition, which may be empty.
 SCANNED = re.compile(r"Seq Scan on (?!\w+_(?:history|\d{4}_\d\d) )\S+")
+SORTED = re.compile(r"(?<!Incremental )Sort\b(?! Key)")
 INDEX = re.compile(r"Index (?:Only )?Scan (?:Backward )?using (\S+)|"
                    r"Bitmap Index Scan on (\S+)")
 
@@ -38,8 +39,8 @@ vacuum (analyze) waybill.user_activities;
 vacuum (analyze) waybill.batch_operations;
 """
 
-# Path and the indexes of which each is used; a name of a partition's index ends
-# like that of its parent's.
+# Path and the indexes (expressions) of which each is used; a name of a partition's
+# index ends like that of its parent's.
 LOOK_UPS = [
     ("/db/shipments/{id}", {"shipments_pkey"}),
     ("/db/shipments/{easypost_id}", {"shipments_easypost_id_key"}),
@@ -47,7 +48,10 @@ LOOK_UPS = [
     ("/db/addresses/{to_address_id}", {"addresses_pkey"}),
     ("/tracking/{tracking_code}", {"ix_trackers_tracking_code"}),
 ]
-# Lists that come out of their index in their order: nothing is sorted.
+# Both have their order; which one is cheaper depends on a sample.
+FAILURES = "ix_shipments_(?:status_created|failed)$"
+# Lists that come out of their index in their order: nothing is sorted, but what is
+# of the same moment.
 LISTS = [
     ("/db/shipments?limit=2", {"ix_shipments_created"}),
     ("/db/shipments?limit=2&mode=test", {"ix_shipments_test"}),
@@ -55,9 +59,8 @@ LISTS = [
      {"ix_shipments_carrier_created"}),
     ("/db/shipments?limit=2&carrier={carrier}&service={service}",
      {"ix_shipments_carrier_service_created"}),
-    ("/db/shipments?limit=2&status=failure", {"ix_shipments_status_created"}),
-    ("/db/shipments?limit=2&status=failure&date_to=2100-01-01",
-     {"ix_shipments_status_created"}),
+    ("/db/shipments?limit=2&status=failure", {FAILURES}),
+    ("/db/shipments?limit=2&status=failure&date_to=2100-01-01", {FAILURES}),
     ("/db/shipments?limit=2&failed=true", {"ix_shipments_failed_updated"}),
     ("/db/shipments?limit=2&from_city={from_city}&to_city={to_city}"
      "&date_from=2020-01-01", {"ix_shipments_route_created"}),
@@ -156,9 +159,9 @@ def check(worker, statement, wanted, *, may_sort):
     for found in plans(worker, statement):
         used = indexes(found)
         for name in wanted:
-            assert any(name in index for index in used), found
+            assert any(re.search(name, index) for index in used), found
         assert not SCANNED.search(found), found
-        assert may_sort or "Sort" not in found.replace("Sort Key", ""), found
+        assert may_sort or not SORTED.search(found), found
 
 
 @pytest.mark.parametrize("path,wanted", LOOK_UPS)
