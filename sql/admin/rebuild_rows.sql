@@ -36,15 +36,17 @@ begin
         part as (
             select h.id from head h union all select r.id from rest r),
         held as ( -- by somebody else: the next call begins with it
-            select min(t.id::text)::uuid as id
+            select t.id
             from waybill.%1$I t
             where t.id > (select h.id from head h)
                 and t.id <= (select p.id from part p order by p.id desc limit 1)
-                and t.id not in (select p.id from part p)),
+                and t.id not in (select p.id from part p)
+            order by t.id
+            limit 1),
         mine as (
             select p.id
             from part p
-            where not p.id >= any (select h.id from held h where h.id is not null)),
+            where not exists (select from held h where h.id < p.id)),
         reset as (
             update waybill.%1$I t
             set doc_richness = -1,

@@ -1,6 +1,5 @@
--- What an update changes in the figures is noted row by row: a note of one row then
--- costs a fourth of what it did by a statement, which sorted and summed the few rows
--- that it had; and an update that figures do not feel costs nothing but a look.
+-- What an update changes in the figures is noted row by row: a statement of one row
+-- was sorted and summed before, and an update that figures do not feel was, too.
 
 -- Whoever merges waits, before he holds anything that is changed here.
 select pg_advisory_xact_lock(hashtextextended('waybill.merge', 0));
@@ -80,7 +79,7 @@ as $$
         p.to_country, p.deleted_at) f
 $$;
 
--- Statuses that figures_of (and due_day) take as one are one.
+-- Statuses that figures_of (and late_count) take as one are one.
 create function waybill.standing(p_status text)
 returns text
 language sql
