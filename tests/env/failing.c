@@ -45,7 +45,7 @@ static struct control {
 	_Atomic int32_t ahead_s; /* how far the wall clock is wrong */
 } *control;
 
-static __thread bool is_inside; /* of our own first steps */
+static __thread bool is_inside; /* of our own first steps, or spared */
 
 static void
 begin(void)
@@ -74,6 +74,15 @@ __attribute__((constructor)) static void
 construct(void)
 {
 	begin();
+}
+
+/* For what is in the process and no part of the program, in this thread: gcc's
+ * counters, which are written at its end. */
+void failing_spare(bool is_spared);
+void
+failing_spare(bool is_spared)
+{
+	is_inside = is_spared;
 }
 
 /* 0, or the error that this call has now. */

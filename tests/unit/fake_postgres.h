@@ -10,8 +10,10 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +47,7 @@ enum fake_deed {
 };
 
 static struct fake {
+	_Atomic bool is_taken; /* a deed is being said or begun */
 	_Atomic int deed;
 	_Atomic int times; /* as often, then it answers */
 	_Atomic int executed;
@@ -55,13 +58,22 @@ static struct fake {
 } * fake;
 
 static void
+fake_take(void)
+{
+	while (atomic_exchange(&fake->is_taken, true))
+		(void)sched_yield();
+}
+
+static void
 fake_do(enum fake_deed deed, int times, const char *code)
 {
+	fake_take();
 	(void)snprintf(fake->code, sizeof(fake->code), "%s", code);
 	fake->deed = (int)deed;
 	fake->times = times;
 	fake->executed = 0;
 	fake->connections = 0;
+	fake->is_taken = false;
 }
 
 /* One message: its type, its length and the bytes. */
@@ -131,7 +143,6 @@ fake_execute(FILE *to, enum fake_deed deed)
 {
 	static const char rubbish[] = "D\0\0\0\2";
 
-	fake->executed++;
 	switch (deed) {
 	case FAKE_REFUSE:
 	case FAKE_REFUSE_OPEN:
@@ -201,14 +212,32 @@ fake_hear(FILE *from, char *type, char *bytes)
 	return count + 4;
 }
 
-/* A deed is done while something is executed. */
-static enum fake_deed
-fake_next_deed(void)
+static bool
+fake_has_lost(FILE *to)
 {
-	if (fake->times <= 0)
-		return FAKE_ANSWER;
-	fake->times--;
-	return (enum fake_deed)fake->deed;
+	struct pollfd one = { .fd = fileno(to) };
+
+	(void)poll(&one, 1, 0);
+	return (one.revents & POLLHUP) != 0;
+}
+
+/* A deed is done while something is executed: for who is there, not for one whose
+ * call was given up before the deed was said.  False when he has gone. */
+static bool
+fake_next_deed(FILE *to, enum fake_deed *deed)
+{
+	bool has_lost;
+
+	fake_take();
+	has_lost = fake_has_lost(to);
+	*deed = FAKE_ANSWER;
+	if (!has_lost && fake->times > 0) {
+		fake->times--;
+		*deed = (enum fake_deed)fake->deed;
+	}
+	fake->executed += !has_lost;
+	fake->is_taken = false;
+	return !has_lost;
 }
 
 static void
@@ -239,7 +268,8 @@ fake_serve(FILE *from, FILE *to)
 		else if (type == 'Q' && strncmp(bytes, "deall", 5) == 0)
 			FAKE_SAY(to, 'C', "DEALLOCATE ALL\0");
 		else if (type == 'E' || type == 'Q') {
-			deed = fake_next_deed();
+			if (!fake_next_deed(to, &deed))
+				return;
 			if (type == 'Q')
 				fake_say_columns(to);
 			if (!fake_execute(to, deed))
