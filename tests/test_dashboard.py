@@ -201,7 +201,7 @@ def test_a_table_that_is_too_large_is_refused(story, reader, own_db):
     """And written whole in a terminal, where it need not be held."""
     own_db("insert into shipment_days select current_date - n % 400, "
            "'production', 'Wide' || n, repeat('-', 1500), '', "
-           "0, 1, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0 "
+           "0, 1, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0 "
            "from generate_series(1, 12000) n")
     try:
         path = DASHBOARD + "?format=csv&days="

@@ -32,8 +32,10 @@ WORKERS = 6
 DAY = datetime.timedelta(days=1)
 UTC = datetime.timezone.utc
 
-COUNTS = ("shipments purchased delivered in_transit failed cancelled on_time "
-          "promised cost costed seconds").split()
+# What is counted where days is 0, and what is counted where days is its own.
+REST = ("shipments purchased delivered in_transit failed cancelled on_time "
+        "promised cost costed").split()
+TIMES = ["seconds", "timed"]
 UNDER_WAY = {"pre_transit", "in_transit", "out_for_delivery",
              "available_for_pickup"}
 FAILED = {"failure", "error", "return_to_sender"}
@@ -91,21 +93,21 @@ def figures_of(row):
         "on_time": int(is_on_time(row) is True),
         "promised": int(is_on_time(row) is not None),
         "cost": row["total_cost"] if has_cost else Decimal(0),
-        "costed": int(has_cost), "seconds": seconds}
+        "costed": int(has_cost), "seconds": seconds, "timed": int(days > 0)}
 
 
 class Right:
     """The sums of the shipments that are there."""
 
     def __init__(self, rows, routes_from):
-        self.days = collections.defaultdict(lambda: dict.fromkeys(COUNTS, 0))
+        self.days = collections.defaultdict(
+            lambda: dict.fromkeys(REST + TIMES, 0))
         self.routes = {}
         self.countries = collections.Counter()
         self.spent = collections.Counter()
         for row in rows:
             key, places, counts = figures_of(row)
-            for name, count in counts.items():
-                self.days[key][name] += count
+            self.count(key[:5], key[5], counts)
             date, mode, currency = key[0], key[1], key[4]
             self.countries[date, mode, places[2], places[5], currency] += 1
             self.spent[date, mode, places[2], places[5],
@@ -115,8 +117,14 @@ class Right:
                     (mode, *places, currency), [0] * 5)
                 for place, count in enumerate((
                         1, counts["cost"], counts["costed"],
-                        int(key[5] > 0), counts["seconds"])):
+                        counts["timed"], counts["seconds"])):
                     route[place] += count
+
+    def count(self, key, days, counts):
+        for name in REST:
+            self.days[*key, 0][name] += counts[name]
+        for name in TIMES if days else ():
+            self.days[*key, days][name] += counts[name]
 
 
 def dictionaries(db, sql):
@@ -135,17 +143,27 @@ def assert_right(db):
         db("rollback")
 
 
+def shown_days(db):
+    shown = Right([], None)
+    for row in dictionaries(db, "select * from daily_figures"):
+        key = tuple(row[name] for name in
+                    "date mode carrier service currency".split())
+        if "timed" in row:
+            shown.days[*key, row["days"]] = {
+                name: row[name] for name in REST + TIMES}
+        else:  # of an older schema, in which all was counted by days
+            shown.count(key, row["days"],
+                        {**row, "timed": row["shipments"] * (row["days"] > 0)})
+    return shown.days
+
+
 def assert_sums(db):
     """As the transaction sees it."""
     start = db("select routes_from from analytics_state limit 1")[0][0]
     rows = dictionaries(db, "select * from shipments "
                             "where deleted_at is null")
     right = Right(rows, start)
-    shown = {(row["date"], row["mode"], row["carrier"], row["service"],
-              row["currency"], row["days"]):
-             {name: row[name] for name in COUNTS}
-             for row in dictionaries(db, "select * from daily_figures")}
-    assert shown == right.days
+    assert shown_days(db) == right.days
     assert {row[:8]: list(row[8:]) for row in db(
         "select mode, from_city, from_state, from_country, to_city, "
         "to_state, to_country, currency, sum(shipments), sum(cost), "
@@ -455,7 +473,7 @@ def test_what_has_piled_up_is_merged_in_parts(own, own_db):
     ("update country_days set shipments = shipments - 1 where ctid = "
      "(select ctid from country_days where shipments > 0 limit 1)", "mv_daily_shipment_analytics"),
     ("insert into shipment_days select current_date, 'test', 'Ghost', '', "
-     "'USD', 0, 3, 0, 0, 0, 0, 0, 0, 0, 1.0, 1, 0",
+     "'USD', 0, 3, 0, 0, 0, 0, 0, 0, 0, 1.0, 1, 0, 0",
      "mv_daily_shipment_analytics"),
     ("update recent_routes set cost = cost + 1 where ctid = "
      "(select ctid from recent_routes where shipments > 0 limit 1)", "mv_top_routes"),
@@ -780,6 +798,54 @@ def test_the_zones_are_known_to_postgresql(own_db):
         "select name from pg_timezone_names)") == []
     assert own_db.one("select count(*) from jsonb_object_keys(time_zones()) k"
                       " where k like 'US-__'") == 51 + 5 + 3
+
+
+def test_what_becomes_of_a_shipment_is_one_note(own_db):
+    """Two only where it is another one by what the sums are by, or arrived twice."""
+    carrier = unique("Notes")[:20]
+    own_db("begin")
+    try:
+        own_db("insert into shipments (carrier) values (%s)", carrier)
+        counts = []
+        for change in ("status = 'pre_transit'", "status = 'in_transit'",
+                       "purchased_at = now() - interval '3 days'",
+                       "promised_at = now()",
+                       "status = 'delivered', delivered_at = now()",
+                       "delivered_at = now() - interval '2 days'",
+                       "status = 'failure'", "reference = 'none'",
+                       "total_cost = 7, currency = 'USD'", "total_cost = 8",
+                       "from_address = '{\"country\": \"US\"}'",
+                       "deleted_at = now()", "status = 'error'"):
+            own_db(f"update shipments set {change} where carrier = %s", carrier)
+            counts.append(own_db.one(
+                "with noted as (delete from shipment_deltas where carrier = %s "
+                "and xid = pg_current_xact_id() returning 1) "
+                "select count(*) from noted", carrier))
+        # the first has the note of the new one as well
+        assert counts == [2, 0, 1, 1, 1, 2, 1, 0, 2, 1, 2, 1, 0]
+    finally:
+        own_db("rollback")
+
+
+def test_views_have_percentiles(own_db):
+    carrier = unique("Days")[:20]
+    own_db("insert into shipments (carrier, status, purchased_at, delivered_at, "
+           "mode) select %s, 'delivered', now() - n * interval '1 day', now(), "
+           "'production' from unnest(array[1, 1, 2, 2, 2, 3, 4, 5, 6, 9]) n",
+           carrier)
+    for view in ("mv_daily_shipment_analytics", "mv_carrier_performance",
+                 "carrier_performance"):
+        assert own_db("select delivery_days_p50, delivery_days_p90 "
+                      f"from {view} where carrier = %s",
+                      carrier) == [(2, 6)], view
+    for p50, p90, sample in own_db(
+            "select delivery_days_p50, delivery_days_p90, delivery_days_sample "
+            "from analytics_summaries where mode = 'production'"):
+        assert (p50 is None) == (p90 is None) == (sample == 0)
+        assert sample == 0 or 1 <= p50 <= p90
+    assert own_db.one(
+        "select min_delivery_days || ' ' || max_delivery_days "
+        "from carrier_performance where carrier = %s", carrier) == "1 9"
 
 
 def counted(db, carrier):

@@ -27,14 +27,14 @@ begin
         case when sum(f.costed) > 0 then sum(f.cost) end,
         sum(f.costed)::bigint,
         round(sum(f.seconds) / 86400.0
-            / nullif(sum(f.shipments) filter (where f.days > 0), 0), 3),
-        coalesce(sum(f.shipments) filter (where f.days > 0), 0)::bigint,
+            / nullif(sum(f.timed), 0), 3),
+        sum(f.timed)::bigint,
         v_as_of,
         waybill.days_percentile(0.5, array_agg(f.days)
-            filter (where f.days > 0), array_agg(f.shipments)
+            filter (where f.days > 0), array_agg(f.timed)
             filter (where f.days > 0)),
         waybill.days_percentile(0.9, array_agg(f.days)
-            filter (where f.days > 0), array_agg(f.shipments)
+            filter (where f.days > 0), array_agg(f.timed)
             filter (where f.days > 0))
     from waybill.daily_figures f
     where f.mode = v_mode

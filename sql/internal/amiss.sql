@@ -15,25 +15,25 @@ begin
             sum(s.shipments), sum(s.purchased), sum(s.delivered),
             sum(s.in_transit), sum(s.failed), sum(s.cancelled),
             sum(s.on_time), sum(s.promised), sum(s.cost), sum(s.costed),
-            sum(s.seconds))::waybill.shipment_days
+            sum(s.seconds), sum(s.timed))::waybill.shipment_days
         from (
             select f.date, f.mode, f.carrier, f.service, f.currency, f.days,
                 f.shipments, f.purchased, f.delivered, f.in_transit,
                 f.failed, f.cancelled, f.on_time, f.promised, f.cost,
-                f.costed, f.seconds
+                f.costed, f.seconds, f.timed
             from unnest(v_fresh) f
             union all
             select f.date, f.mode, f.carrier, f.service, f.currency, f.days,
                 -f.shipments, -f.purchased, -f.delivered, -f.in_transit,
                 -f.failed, -f.cancelled, -f.on_time, -f.promised, -f.cost,
-                -f.costed, -f.seconds
+                -f.costed, -f.seconds, -f.timed
             from waybill.figures f
             where f.date between p_first and p_last) s
         group by s.date, s.mode, s.carrier, s.service, s.currency, s.days
         having array[sum(s.shipments), sum(s.purchased), sum(s.delivered),
             sum(s.in_transit), sum(s.failed), sum(s.cancelled),
             sum(s.on_time), sum(s.promised), sum(s.cost), sum(s.costed),
-            sum(s.seconds)] <> array_fill(0.0, array[11]));
+            sum(s.seconds), sum(s.timed)] <> array_fill(0.0, array[12]));
     countries := array(
         select row(s.date, s.mode, s.from_country, s.to_country, s.currency,
             sum(s.shipments), sum(s.cost), sum(s.costed))::waybill.country_days

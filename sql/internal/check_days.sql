@@ -18,13 +18,14 @@ begin
     order by d.date, d.mode, d.carrier, d.service, d.currency, d.days
     on conflict (mode, date, carrier, service, currency, days) do update
     set (shipments, purchased, delivered, in_transit, failed, cancelled,
-        on_time, promised, cost, costed, seconds) =
+        on_time, promised, cost, costed, seconds, timed) =
         (k.shipments + excluded.shipments, k.purchased + excluded.purchased,
         k.delivered + excluded.delivered,
         k.in_transit + excluded.in_transit, k.failed + excluded.failed,
         k.cancelled + excluded.cancelled, k.on_time + excluded.on_time,
         k.promised + excluded.promised, k.cost + excluded.cost,
-        k.costed + excluded.costed, k.seconds + excluded.seconds);
+        k.costed + excluded.costed, k.seconds + excluded.seconds,
+        k.timed + excluded.timed);
     insert into waybill.country_days as k
     select c.*
     from unnest(v.countries) c

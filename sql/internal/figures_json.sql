@@ -22,15 +22,14 @@ begin
                 / nullif(sum(f.delivered + f.failed), 0), 2),
             'success_sample', coalesce(sum(f.delivered + f.failed), 0),
             'avg_delivery_days', round(sum(f.seconds) / 86400.0
-                / nullif(sum(f.shipments) filter (where f.days > 0), 0), 3),
+                / nullif(sum(f.timed), 0), 3),
             'delivery_days_p50', waybill.days_percentile(0.5,
                 array_agg(f.days) filter (where f.days > 0),
-                array_agg(f.shipments) filter (where f.days > 0)),
+                array_agg(f.timed) filter (where f.days > 0)),
             'delivery_days_p90', waybill.days_percentile(0.9,
                 array_agg(f.days) filter (where f.days > 0),
-                array_agg(f.shipments) filter (where f.days > 0)),
-            'delivery_days_sample', coalesce(sum(f.shipments)
-                filter (where f.days > 0), 0),
+                array_agg(f.timed) filter (where f.days > 0)),
+            'delivery_days_sample', coalesce(sum(f.timed), 0),
             'costs', waybill.costs_json(array_agg(f.currency), array_agg(f.cost),
                 array_agg(f.costed)))
         from unnest(p_rows) f);

@@ -11,8 +11,7 @@ begin
     return query
     select f.mode, f.from_city, f.from_state, f.from_country, f.to_city,
         f.to_state, f.to_country, f.currency, sum(f.shipments), sum(f.cost),
-        sum(f.costed), sum(sign(f.days)::integer * f.shipments),
-        sum(f.seconds)::bigint
+        sum(f.costed), sum(f.timed), sum(f.seconds)::bigint
     from waybill.analytics_state a
     join waybill.shipments s
         on s.created_at >= a.routes_from::timestamp at time zone 'UTC'

@@ -17,7 +17,7 @@ begin
             d.to_state, d.to_country, d.currency,
             sum(d.shipments)::bigint as shipments, sum(d.cost) as cost,
             sum(d.costed)::bigint as costed,
-            sum(sign(d.days) * d.shipments)::bigint as delivered,
+            sum(d.timed)::bigint as delivered,
             sum(d.seconds)::bigint as seconds
         from waybill.shipment_deltas d
         join waybill.analytics_state a on a.mode = d.mode

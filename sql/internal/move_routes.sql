@@ -16,7 +16,7 @@ begin
     with gone as (
         select f.mode, f.from_city, f.from_state, f.from_country, f.to_city,
             f.to_state, f.to_country, f.currency, f.shipments, f.cost,
-            f.costed, sign(f.days) * f.shipments as delivered, f.seconds
+            f.costed, f.timed as delivered, f.seconds
         from waybill.analytics_state a
         join waybill.shipments s
             on s.created_at >= a.routes_from::timestamp at time zone 'UTC'
@@ -27,7 +27,7 @@ begin
         union all
         select d.mode, d.from_city, d.from_state, d.from_country, d.to_city,
             d.to_state, d.to_country, d.currency, -d.shipments, -d.cost,
-            -d.costed, -sign(d.days) * d.shipments, -d.seconds
+            -d.costed, -d.timed, -d.seconds
         from waybill.analytics_state a
         join waybill.shipment_deltas d
             on d.date >= a.routes_from

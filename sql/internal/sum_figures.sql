@@ -25,7 +25,8 @@ begin
         sum(f.promised)::bigint,
         sum(f.cost),
         sum(f.costed)::bigint,
-        sum(f.seconds)::bigint
+        sum(f.seconds)::bigint,
+        sum(f.timed)::bigint
     from waybill.figures f
     where f.mode = p_mode
         and f.date between p_earlier and p_last
