@@ -164,6 +164,8 @@ def assert_sums(db):
                             "where deleted_at is null")
     right = Right(rows, start)
     assert shown_days(db) == right.days
+    assert db.one("select analytics_mode()") == (
+        "test" if {row["mode"] for row in rows} == {"test"} else "production")
     assert {row[:8]: list(row[8:]) for row in db(
         "select mode, from_city, from_state, from_country, to_city, "
         "to_state, to_country, currency, sum(shipments), sum(cost), "
@@ -347,6 +349,7 @@ def finish(threads, failures):
     assert failures == []
 
 
+@pytest.mark.timeout(180 + CHANGES // 50)
 def test_whatever_changes_the_figures_are_right(own, own_db):
     """At every look while it goes on, after a crash in the middle, merged and
     not; the comparison that repairs finds nothing to repair."""
@@ -823,6 +826,32 @@ def test_what_becomes_of_a_shipment_is_one_note(own_db):
                 "select count(*) from noted", carrier))
         # the first has the note of the new one as well
         assert counts == [2, 0, 1, 1, 1, 2, 1, 0, 2, 1, 2, 1, 0]
+    finally:
+        own_db("rollback")
+
+
+def test_only_test_is_counted_where_nothing_else_is(own_db):
+    """At once, by whatever has not been merged."""
+    def modes():
+        return own_db.one("select analytics_mode()"), dict(own_db(
+            "select a.mode, a.shipments + coalesce((select sum(d.shipments) "
+            "from shipment_deltas d where d.xid >= a.horizon "
+            "and d.mode = a.mode), 0) from analytics_state a"))
+
+    own_db("insert into shipments (mode) values ('test'), ('production')")
+    own_db("begin")
+    try:
+        counts = dict(own_db("select mode, count(*) from shipments "
+                             "where deleted_at is null group by mode"))
+        assert modes() == ("production", counts)
+        own_db("update shipments set deleted_at = now() where mode = 'production'")
+        assert modes() == ("test", {**counts, "production": 0})
+        own_db("delete from shipments where mode = 'test'")
+        assert modes() == ("production", {"test": 0, "production": 0})
+        own_db("insert into shipments (mode) values ('test')")
+        assert modes() == ("test", {"test": 1, "production": 0})
+        own_db("insert into shipments (mode) values ('production')")
+        assert modes() == ("production", {"test": 1, "production": 1})
     finally:
         own_db("rollback")
 

@@ -27,19 +27,23 @@ begin
     with taken as (
         delete from waybill.shipment_deltas d
         where pg_visible_in_snapshot(d.xid, v_taken)
-        returning d.mode, d.changed_at
+        returning d.mode, d.changed_at, d.shipments
     )
-    select jsonb_object_agg(t.mode, t.changed_at), coalesce(sum(t.notes), 0)
+    select jsonb_object_agg(t.mode, jsonb_build_object('at', t.changed_at,
+            'shipments', t.shipments)), coalesce(sum(t.notes), 0)
     into v_changed, v_merged
     from (
-        select t.mode, max(t.changed_at) as changed_at, count(*) as notes
+        select t.mode, max(t.changed_at) as changed_at,
+            sum(t.shipments) as shipments, count(*) as notes
         from taken t
         group by t.mode) t;
     -- a horizon that another cluster has left behind would hide what is noted
     update waybill.analytics_state a
     set horizon = pg_snapshot_xmin(v_taken),
         changed_at = greatest(a.changed_at,
-            (v_changed ->> a.mode)::timestamptz),
+            (v_changed -> a.mode ->> 'at')::timestamptz),
+        shipments = a.shipments
+            + coalesce((v_changed -> a.mode ->> 'shipments')::bigint, 0),
         merged_at = now()
     where v_merged > 0
         or a.horizon > pg_snapshot_xmin(v_taken);

@@ -15,6 +15,7 @@ drop type waybill.figure_facts;
 alter table waybill.shipment_deltas drop column timed;
 alter table waybill.shipment_days drop column timed;
 alter type waybill.fresh_day drop attribute timed;
+alter table waybill.analytics_state drop column shipments;
 
 create function waybill.figures_of(p_created_at timestamptz, p_mode text,
     p_carrier text, p_service text, p_cost numeric, p_currency text,
@@ -236,6 +237,21 @@ create view waybill.daily_figures as
     from waybill.figures f
     group by f.date, f.mode, f.carrier, f.service, f.currency, f.days
     having sum(f.shipments) <> 0;
+create or replace function waybill.analytics_mode()
+returns text
+language sql
+stable
+parallel safe
+as $$
+    select case
+        when exists (
+            select from waybill.figures f
+            where f.mode = 'production' and f.shipments > 0)
+        or not exists (
+            select from waybill.figures f
+            where f.mode = 'test' and f.shipments > 0)
+        then 'production' else 'test' end
+$$;
 create view waybill.mv_daily_shipment_analytics as
     select f.date,
         f.carrier,

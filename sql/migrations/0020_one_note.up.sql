@@ -45,6 +45,17 @@ comment on column waybill.shipment_days.timed is
 
 alter type waybill.fresh_day add attribute timed bigint;
 
+-- Whether a mode has any shipments is asked with each answer.
+alter table waybill.analytics_state
+    add column shipments bigint not null default 0;
+update waybill.analytics_state a
+set shipments = (
+    select coalesce(sum(d.shipments), 0)
+    from waybill.shipment_days d
+    where d.mode = a.mode);
+comment on column waybill.analytics_state.shipments is
+    'Sum of all days; without what shipment_deltas has';
+
 -- --- what is noted -----------------------------------------------------------
 
 drop function waybill.shipment_figures(waybill.shipments);
@@ -333,6 +344,28 @@ create or replace view waybill.route_figures as
     join waybill.analytics_state a on a.mode = d.mode
     where d.xid >= a.horizon
         and d.date >= a.routes_from;
+
+-- Which mode analytics count: production, or test where only test exists.  Not in sql,
+-- which is planned anew for each answer.
+create or replace function waybill.analytics_mode()
+returns text
+language plpgsql
+stable
+parallel safe
+as $$
+declare
+    v_modes text[] := array(
+        select a.mode
+        from waybill.analytics_state a
+        where a.shipments + coalesce((
+            select sum(d.shipments)
+            from waybill.shipment_deltas d
+            where d.xid >= a.horizon
+                and d.mode = a.mode), 0) > 0);
+begin
+    return case when v_modes = '{test}' then 'test' else 'production' end;
+end
+$$;
 
 -- Within how many begun days that share of the parcels arrived, by counts of
 -- parcels in order of their days; null when there are none.
