@@ -1,8 +1,8 @@
 /*
  * waybill refresh: the hourly timer's work, once.
  *
- * The figures are current without it; it compares them with the shipments, a part
- * of the last 90 days each hour, and all of them with --since.  Each view, in a
+ * The figures are current without it; it compares them with the shipments: a part of
+ * them each hour, the last 90 days once a day, and all from a day on with --since.  Each view, in a
  * transaction of its own, and each table is on its own: one that fails stops no other,
  * and makes the exit status 1.  So does a figure that was wrong, though it is right
  * afterwards.

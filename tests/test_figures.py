@@ -383,6 +383,38 @@ def test_whatever_changes_the_figures_are_right(own, own_db):
     again.close()
 
 
+def test_older_days_are_compared_in_turn(own, own_db):
+    """One each hour, from the first day that there is."""
+    def wrong():
+        return {row[0] for row in own_db(
+            "select date from shipment_days where carrier = 'Old' and costed > 0")}
+
+    def moment():
+        return own_db("select date_part('epoch', now())::bigint / 3600, "
+                      "(now() at time zone 'UTC')::date")[0]
+
+    own.stop_pool("jobs")
+    try:
+        own_db("insert into shipments (created_at, carrier) select now() - "
+               "n * interval '1 day', 'Old' from generate_series(90, 450) n")
+        own_db("select merge_figures()")
+        refreshed(own_db, "2000-01-01")
+        own_db("update shipment_days set costed = 1 where carrier = 'Old'")
+        before = wrong()
+        assert len(before) == 361
+        moments = [moment()]
+        assert refreshed(own_db)["mv_daily_shipment_analytics"] == 1
+        moments.append(moment())
+        (day,) = before - wrong()
+        assert day in {
+            today - DAY * (90 + hour % ((today - min(before)).days - 89))
+            for hour, today in moments}
+    finally:
+        refreshed(own_db, "2000-01-01")
+        own.start_pool("jobs")
+    assert_right(own_db)
+
+
 @pytest.mark.parametrize("view, key", [
     ("mv_daily_shipment_analytics", "date, carrier, service"),
     ("mv_carrier_performance", "carrier, service"),
@@ -483,6 +515,11 @@ def test_what_has_piled_up_is_merged_in_parts(own, own_db):
      "(select ctid from recent_routes where shipments > 0 limit 1)", "mv_top_routes"),
     ("delete from recent_routes", "mv_top_routes")])
 def test_drift_is_found_and_repaired(own, own_db, damage, view):
+    own_db("insert into shipments (carrier, total_cost, currency, from_address, "
+           "to_address) select 'Drift', 1, 'USD', %s, %s",
+           *map(psycopg2.extras.Json, CITIES[:2]))
+    wait_until(lambda: own_db.one("select count(*) from shipment_deltas") == 0,
+               30, "nothing unmerged")
     assert_right(own_db)
     own_db(damage)
     with pytest.raises(AssertionError):
