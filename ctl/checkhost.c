@@ -46,7 +46,7 @@ check_configuration(struct check *check, int subject, struct verdict *verdict)
 
 	(void)subject;
 	buf_init(&error, ERROR_MAX_BYTES);
-	check->secrets = credentials_name(check->file);
+	check->secrets = credentials_name(check->file, "");
 	check->has_conf = conf_load(&check->conf, check->file, &error);
 	if (!check->has_conf) {
 		bool is_hidden = check->file != NULL &&

@@ -7,8 +7,15 @@
 
 #include "shared/conf.h"
 
-/* Exit status of the program; busy: somebody else does it at this very moment. */
-enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_BUSY = 3 };
+/* Exit status of the program; busy: somebody else does it at this very moment;
+ * unset: no database is configured. */
+enum {
+	CTL_OK = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2,
+	CTL_BUSY = 3,
+	CTL_UNSET = 4,
+};
 
 /* The file of the configuration, for commands that read it themselves; NULL: there
  * is none. */

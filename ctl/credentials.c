@@ -23,6 +23,8 @@ static const struct {
 	const char *key_file;
 	const char *name;
 } credentials[] = {
+	{ "DATABASE_URL", "DATABASE_URL_FILE", "database-url" },
+	{ "DATABASE_READ_URL", "DATABASE_READ_URL_FILE", "database-read-url" },
 	{ "EASYPOST_API_KEY", "EASYPOST_API_KEY_FILE", "easypost-api-key" },
 	{ "EASYPOST_TEST_API_KEY", "EASYPOST_TEST_API_KEY_FILE",
 	    "easypost-test-api-key" },
@@ -49,7 +51,7 @@ credentials_path(
 }
 
 enum credentials
-credentials_name(const char *file)
+credentials_name(const char *file, const char *beginning)
 {
 	char path[CREDENTIALS_PATH_MAX];
 	struct stat status;
@@ -60,7 +62,9 @@ credentials_name(const char *file)
 	if (access(path, R_OK | X_OK) != 0)
 		return CREDENTIALS_HIDDEN;
 	for (size_t i = 0; i < CREDENTIALS; i++) {
-		if (getenv(credentials[i].key) != NULL ||
+		if (strncmp(credentials[i].key, beginning, strlen(beginning)) !=
+			0 ||
+		    getenv(credentials[i].key) != NULL ||
 		    getenv(credentials[i].key_file) != NULL)
 			continue;
 		credentials_path(file, credentials[i].name, path);
@@ -77,13 +81,23 @@ credentials_load(struct conf *conf)
 	struct buf error;
 	bool is_good;
 
-	(void)credentials_name(conf->file); /* what is missing is told later */
+	(void)credentials_name(
+	    conf->file, ""); /* what is missing is told later */
 	buf_init(&error, ERROR_MAX_BYTES);
 	is_good = conf_load(conf, conf->file, &error);
 	if (!is_good)
 		(void)fprintf(stderr, "waybill: secrets: %s\n", error.data);
 	buf_free(&error);
 	return is_good;
+}
+
+bool
+credentials_is_hidden(const struct conf *conf, const char *name)
+{
+	char path[CREDENTIALS_PATH_MAX];
+
+	credentials_path(conf->file, name, path);
+	return access(path, R_OK) != 0 && errno == EACCES;
 }
 
 void
@@ -93,7 +107,7 @@ credentials_missing(const struct conf *conf, const char *key, const char *name,
 	char path[CREDENTIALS_PATH_MAX];
 
 	credentials_path(conf->file, name, path);
-	if (access(path, R_OK) != 0 && errno == EACCES)
+	if (credentials_is_hidden(conf, name))
 		(void)fprintf(stderr,
 		    "waybill: %s is not set, and %s may only be read by "
 		    "others: use sudo\n",

@@ -26,9 +26,12 @@ enum credentials {
 void credentials_path(
     const char *file, const char *name, char path[CREDENTIALS_PATH_MAX]);
 
-/* Names the files in the environment, for conf_load(); what the environment has
- * already stays. */
-enum credentials credentials_name(const char *file);
+/* Names the files of the keys that begin so ("": all) in the environment, for
+ * conf_load(); what the environment has already stays. */
+enum credentials credentials_name(const char *file, const char *beginning);
+
+/* True when the file of the secret may only be read by somebody else. */
+bool credentials_is_hidden(const struct conf *, const char *name);
 
 /* Fills in the secrets of a configuration that was loaded without them.  False,
  * and told, when one of the files holds what cannot be that secret. */

@@ -3,9 +3,11 @@
  *
  * Reads the command line and the configuration and gives the rest to a command
  * of THE TABLE, from which the help is printed too.  Exit status: 0 done, 1
- * failed, 2 asked wrongly, 3 somebody else does it at this moment.
+ * failed, 2 asked wrongly, 3 somebody else does it at this moment, 4 no database
+ * is configured.
  */
 #include "ctl/commands.h"
+#include "ctl/credentials.h"
 #include "shared/buf.h"
 #include "shared/log.h"
 #include "shared/privacy.h"
@@ -125,7 +127,7 @@ print_help(FILE *to)
 	(void)fprintf(to,
 	    "\nFILE is %s unless said otherwise.  Exit status: 0 done, 1 "
 	    "failed,\n2 asked wrongly, 3 another backfill or reconcile is "
-	    "running.\n",
+	    "running, 4 no database\nis configured.\n",
 	    default_file);
 }
 
@@ -191,6 +193,8 @@ run(const struct command *command, const char *file, int count, char **words)
 	int status;
 
 	buf_init(&error, ERROR_MAX_BYTES);
+	/* For root; keys and the webhooks' secrets are for few commands. */
+	(void)credentials_name(file, "DATABASE_");
 	if (command->needs_conf && !conf_load(&conf, file, &error)) {
 		(void)fprintf(stderr, "waybill: %s\n", error.data);
 		buf_free(&error);

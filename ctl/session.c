@@ -3,6 +3,7 @@
  */
 #include "ctl/session.h"
 #include "ctl/commands.h"
+#include "ctl/credentials.h"
 #include "ctl/service.h"
 #include "shared/buf.h"
 #include "shared/clock.h"
@@ -15,6 +16,14 @@
 enum { ASK_MS = 10000, SAID_MAX_BYTES = 512 };
 
 static const char lacks_privilege[] = "42501"; /* SQLSTATE */
+
+const char *
+session_unset(const struct conf *conf)
+{
+	return credentials_is_hidden(conf, "database-url")
+	    ? "DATABASE_URL is not set, or where only root may see it: use sudo"
+	    : "DATABASE_URL is not set";
+}
 
 struct db *
 session_open(const struct conf *conf, const char *role, int limit_ms)
@@ -29,8 +38,8 @@ session_open(const struct conf *conf, const char *role, int limit_ms)
 	};
 
 	if (*options.url == '\0') {
-		(void)fprintf(stderr, "waybill: DATABASE_URL is not set\n");
-		exit(CTL_FAILED);
+		(void)fprintf(stderr, "waybill: %s\n", session_unset(conf));
+		exit(CTL_UNSET);
 	}
 	return db_new(&options);
 }
@@ -108,8 +117,8 @@ session_ask(const struct conf *conf, const char *role, struct db_call *call,
 	enum db_status status;
 
 	if (*conf->secrets.database_url == '\0') {
-		(void)snprintf(error, DB_MESSAGE_MAX,
-		    "DATABASE_URL is not set"); /* fits */
+		(void)snprintf(error, DB_MESSAGE_MAX, "%s",
+		    session_unset(conf)); /* fits */
 		return DB_AWAY;
 	}
 	status = ask(&asking, error);

@@ -9,8 +9,11 @@
 
 /* A handle for `role` (NULL: as the URL says) whose statements may take
  * `limit_ms` (0: any time).  Where no database is configured the program ends,
- * with a message and CTL_FAILED. */
+ * with a message and CTL_UNSET. */
 struct db *session_open(const struct conf *, const char *role, int limit_ms);
+
+/* Why no database is configured: nothing is set, or nothing that we may see. */
+const char *session_unset(const struct conf *);
 
 /* The text of a row's column; "" for null, and when there is no such column. */
 const char *session_text(const struct db_row *, const char *column);

@@ -5,6 +5,7 @@
  * told as that and keeps nothing else back.
  */
 #include "ctl/commands.h"
+#include "ctl/credentials.h"
 #include "ctl/facts.h"
 #include "ctl/service.h"
 #include "ctl/session.h"
@@ -176,8 +177,11 @@ static void
 look_at_database(struct status *status)
 {
 	if (*status->conf->secrets.database_url == '\0')
-		(void)snprintf(status->error, sizeof(status->error),
-		    "DATABASE_URL is not set: nothing is recorded"); /* fits */
+		(void)snprintf(status->error, sizeof(status->error), "%s%s",
+		    session_unset(status->conf),
+		    credentials_is_hidden(status->conf, "database-url")
+			? ""
+			: ": nothing is recorded"); /* fits */
 	else
 		status->has_database = look_into_database(status);
 	if (!status->has_database)

@@ -307,6 +307,14 @@ read_secret(struct load *load, struct found *found)
 	return is_good;
 }
 
+/* A URL of the database is a secret only when it has a password: where its file is
+ * empty, what is said elsewhere holds. */
+static bool
+is_left_open(const struct setting *key, const struct found *found)
+{
+	return key->kind == SETTING_DATABASE && *found->value == '\0';
+}
+
 /* The environment goes before the file; K and K_FILE exclude each other. */
 static bool
 choose(struct load *load, size_t i)
@@ -331,7 +339,12 @@ choose(struct load *load, size_t i)
 			continue;
 		load->chosen[i] =
 		    has_file || plain->value == NULL ? *in_file : *plain;
-		return !has_file || read_secret(load, &load->chosen[i]);
+		if (!has_file)
+			return true;
+		if (!read_secret(load, &load->chosen[i]))
+			return false;
+		if (!is_left_open(&keys[i], &load->chosen[i]))
+			return true;
 	}
 	return true;
 }

@@ -74,6 +74,54 @@ def test_a_way_to_a_database_for_those_that_have_none():
         r'"\s*"', "", read("ctl", "checkunits.c"))
 
 
+# --- secrets --------------------------------------------------------------------
+
+LOGIN = {"DATABASE_URL": "database-url"}
+EASYPOST = {"EASYPOST_API_KEY": "easypost-api-key",
+            "EASYPOST_TEST_API_KEY": "easypost-test-api-key"}
+WEBHOOK = {"EASYPOST_WEBHOOK_SECRET": "webhook-secret",
+           "EASYPOST_WEBHOOK_SECRET_PREVIOUS": "webhook-secret-previous"}
+READ = {"DATABASE_READ_URL": "database-read-url"}
+SECRETS = {**LOGIN, **READ, **EASYPOST, **WEBHOOK}
+GIVEN = {"read": {**LOGIN, **READ}, "webhook": {**LOGIN, **WEBHOOK},
+         "upstream": {**LOGIN, **EASYPOST}, "jobs": LOGIN, "refresh": LOGIN,
+         "reconcile": {**LOGIN, **EASYPOST}, "backup@": {}}
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=os.path.basename)
+def test_each_service_gets_the_secrets_that_it_needs(path):
+    """And no other, not even from the configuration: that is set to nothing in its
+    environment.  pgBackRest reads no configuration of ours."""
+    name = os.path.basename(path)[len("waybill-"):-len(".service")]
+    unit = read(path)
+    given = GIVEN[name]
+    assert dict(re.findall(r"(?m)^LoadCredential=(.*?):(.*)$", unit)) == {
+        file: f"/etc/waybill/secrets/{file}" for file in given.values()}
+    environment = dict(
+        one.split("=", 1) for line in re.findall(r"(?m)^Environment=(.*)$", unit)
+        for one in line.split())
+    wanted = {f"{key}_FILE": f"/run/credentials/%n/{file}"
+              for key, file in given.items()}
+    if "waybill.conf" in unit:
+        wanted |= {key: "" for key in SECRETS if key not in given}
+    assert environment == wanted
+
+
+def test_there_is_a_file_for_each_secret_that_only_root_reads():
+    made = re.findall(r"(?m)^f (\S+) +(\S+ +\S+ +\S+)$",
+                      read("systemd", "tmpfiles.d", "waybill.conf"))
+    assert {path: how.split() for path, how in made} == {
+        f"/etc/waybill/secrets/{file}": ["0600", "root", "root"]
+        for file in SECRETS.values()}
+    known = re.findall(r'\{ "(\w+)",\s*"(\w+)",\s*"([\w-]+)"\s*\}',
+                       read("ctl", "credentials.c"))
+    assert {(key, f"{key}_FILE", file) for key, file in SECRETS.items()} == \
+        set(known)
+    secret = re.findall(r'\{ "(\w+)", SETTING_(?:TOKEN|DATABASE|NFKD_SECRET),',
+                        read("shared", "conf.c"))
+    assert set(secret) == set(SECRETS)
+
+
 # --- limits ---------------------------------------------------------------------
 
 

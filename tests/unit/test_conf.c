@@ -441,6 +441,28 @@ a_secret_may_be_in_a_file(void **state)
 	assert_string_equal(conf.secrets.database_url, "other");
 }
 
+/* A unit names the files of all its secrets in the environment. */
+static void
+an_empty_file_of_a_unit_leaves_only_urls_to_the_configuration(void **state)
+{
+	static const char lines[] = "DATABASE_URL=postgresql:///x\n"
+				    "EASYPOST_API_KEY=EZAKx\n";
+
+	(void)state;
+	write_bytes(secret_file, "\n", 1);
+	assert_int_equal(setenv("DATABASE_URL_FILE", secret_file, 1), 0);
+	assert_int_equal(setenv("EASYPOST_API_KEY_FILE", secret_file, 1), 0);
+	assert_loads(lines);
+	assert_string_equal(conf.secrets.database_url, "postgresql:///x");
+	assert_string_equal(conf.secrets.easypost_api_key, "");
+	assert_loads("# nothing\n");
+	assert_string_equal(conf.secrets.database_url, "");
+	write_bytes(secret_file, "s3cret\n", 7);
+	assert_loads(lines);
+	assert_string_equal(conf.secrets.database_url, "s3cret");
+	assert_string_equal(conf.secrets.easypost_api_key, "s3cret");
+}
+
 static void
 a_bad_secret_file_is_refused_without_its_text(void **state)
 {
@@ -662,6 +684,8 @@ main(void)
 		CASE(databases_are_those_of_libpq),
 		CASE(the_api_base_is_https_or_loopback),
 		CASE(a_secret_may_be_in_a_file),
+		CASE(
+		    an_empty_file_of_a_unit_leaves_only_urls_to_the_configuration),
 		CASE(a_bad_secret_file_is_refused_without_its_text),
 		CASE(a_secret_and_its_file_exclude_each_other),
 		CASE(webhook_secrets_are_normalised),
