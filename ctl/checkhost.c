@@ -88,47 +88,83 @@ look_at_mode(const char *path, mode_t forbidden, struct verdict *verdict)
 }
 
 struct inspection {
+	const struct check *check;
 	struct verdict *verdict;
 	bool has_secret; /* the file itself */
 };
+
+/* Each service should get its own secrets and no other; the configuration, and a
+ * file that it names, is read by all.  One at a time. */
+static void
+tell_exposed(const struct inspection *inspection, const char *key,
+    const char *value, const char *secret, bool is_file)
+{
+	static const char restart[] =
+	    "systemctl restart waybill-read waybill-webhook waybill-upstream "
+	    "waybill-jobs";
+	const char *conf = inspection->check->file;
+	char path[CREDENTIALS_PATH_MAX];
+
+	if (inspection->check->secrets == CREDENTIALS_NONE ||
+	    inspection->verdict->state != VERDICT_OK)
+		return;
+	credentials_path(conf, secret, path);
+	verdict_set(inspection->verdict, VERDICT_WARN,
+	    "every service may read the secret of %s in %s", key, conf);
+	if (is_file)
+		verdict_cure(inspection->verdict,
+		    "install -m 600 %s %s && rm %s; sed -i '/^ *%s *=/d' %s; "
+		    "%s",
+		    value, path, value, key, conf, restart);
+	else
+		verdict_cure(inspection->verdict,
+		    "sed -i -e '/^ *%s *= */{s///;s/^\"\\(.*\\)\"$/\\1/;w "
+		    "%s' -e 'd}' %s; %s",
+		    key, path, conf, restart);
+}
+
+/* Over the socket there is no password in it. */
+static bool
+is_open_url(const char *key, const char *value)
+{
+	return strstr(key, "DATABASE_") == key && !db_has_password(value);
+}
 
 /* An envfile_function. */
 static bool
 look_at_line(void *context, const char *name, const char *value, int line)
 {
-	static const char *const secrets[] = { "DATABASE_URL",
-		"DATABASE_READ_URL", "EASYPOST_API_KEY",
-		"EASYPOST_TEST_API_KEY", "EASYPOST_WEBHOOK_SECRET",
-		"EASYPOST_WEBHOOK_SECRET_PREVIOUS" };
 	struct inspection *inspection = context;
+	bool is_file;
+	const char *secret = credentials_of(name, &is_file);
 
 	(void)line; /* conf_load() has told what is wrong with it */
-	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
-		size_t bytes = strlen(secrets[i]);
-
-		if (*value == '\0' || strncmp(name, secrets[i], bytes) != 0)
-			continue;
-		if (name[bytes] == '\0')
-			inspection->has_secret = true;
-		else if (strcmp(name + bytes, "_FILE") == 0)
-			look_at_mode(value, S_IRWXO, inspection->verdict);
-	}
+	/* What is no file may be a secret that stands in the wrong key. */
+	if (*value == '\0' || secret == NULL ||
+	    (is_file && access(value, F_OK) != 0))
+		return true;
+	if (is_file)
+		look_at_mode(value, S_IRWXO, inspection->verdict);
+	else
+		inspection->has_secret = true;
+	if (is_file || !is_open_url(name, value))
+		tell_exposed(inspection, name, value, secret, is_file);
 	return true;
 }
 
 static void
-look_at_file(const char *path, struct verdict *verdict)
+look_at_file(const struct check *check, struct verdict *verdict)
 {
-	struct inspection inspection = { .verdict = verdict };
+	struct inspection inspection = { .check = check, .verdict = verdict };
 	struct envfile_problem problem;
 	struct buf text;
 
 	buf_init(&text, FILE_MAX_BYTES);
-	if (file_read(path, &text) &&
+	if (file_read(check->file, &text) &&
 	    envfile_parse(
 		text.data, text.len, look_at_line, &inspection, &problem) &&
 	    inspection.has_secret)
-		look_at_mode(path, S_IRWXO, verdict);
+		look_at_mode(check->file, S_IRWXO, verdict);
 	buf_free(&text);
 }
 
@@ -157,10 +193,10 @@ check_secrets(struct check *check, int subject, struct verdict *verdict)
 	(void)subject;
 	credentials_path(check->file, "", dir);
 	if (check->file != NULL)
-		look_at_file(check->file, verdict);
+		look_at_file(check, verdict);
 	if (check->secrets == CREDENTIALS_NAMED)
 		look_at_directory(dir, verdict);
-	if (verdict->state == VERDICT_FAIL)
+	if (verdict->state != VERDICT_OK)
 		return;
 	if (check->secrets == CREDENTIALS_HIDDEN) {
 		verdict_set(

@@ -50,6 +50,17 @@ credentials_path(
 	    beside, *name == '\0' ? "" : "/", name);
 }
 
+const char *
+credentials_of(const char *key, bool *is_file)
+{
+	for (size_t i = 0; i < CREDENTIALS; i++) {
+		*is_file = strcmp(credentials[i].key_file, key) == 0;
+		if (*is_file || strcmp(credentials[i].key, key) == 0)
+			return credentials[i].name;
+	}
+	return NULL;
+}
+
 enum credentials
 credentials_name(const char *file, const char *beginning)
 {

@@ -30,6 +30,9 @@ void credentials_path(
  * conf_load(); what the environment has already stays. */
 enum credentials credentials_name(const char *file, const char *beginning);
 
+/* The name of the file for KEY or KEY_FILE, or NULL when it is no secret. */
+const char *credentials_of(const char *key, bool *is_file);
+
 /* True when the file of the secret may only be read by somebody else. */
 bool credentials_is_hidden(const struct conf *, const char *name);
 

@@ -546,6 +546,20 @@ db_is_remote(const struct db *db)
 	return host != NULL && *host != '/';
 }
 
+bool
+db_has_password(const char *url)
+{
+	PQconninfoOption *parts = PQconninfoParse(url, NULL);
+	const PQconninfoOption *part = parts;
+	bool is_found = false;
+
+	/* libpq marks with * what nobody should see, also that of a client's key. */
+	for (; part != NULL && part->keyword != NULL; part++)
+		is_found |= part->val != NULL && *part->dispchar == '*';
+	PQconninfoFree(parts);
+	return is_found;
+}
+
 const struct db_error *
 db_error(const struct db *db)
 {

@@ -104,6 +104,9 @@ const struct db_error *db_error(const struct db *);
 /* Whether the connection there is goes over the network, not a socket here. */
 bool db_is_remote(const struct db *);
 
+/* Whether a URL has a password in it; what libpq does not understand has none. */
+bool db_has_password(const char *url);
+
 /* Sum of microseconds spent in db_call() since the last db_forget_spent(). */
 int64_t db_spent_us(const struct db *);
 void db_forget_spent(struct db *);

@@ -127,6 +127,34 @@ def test_the_secrets_of_the_units(own, tmp_path):
         "secrets", "0640", f"chmod u=rw,go= {secrets}/webhook-secret")
 
 
+def test_a_password_in_the_configuration_is_moved_by_the_command_it_says(
+        own, tmp_path):
+    conf, secrets = tmp_path / "waybill.conf", tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    file, url = secrets / "database-url", own.service_url.replace("//", "//a:b@")
+    with open(own.conf_file, encoding="utf-8") as others:
+        rest = [line for line in others
+                if not re.match("DATABASE_URL|EASYPOST_[A-Z_]*(KEY|SECRET)", line)]
+    for written in (url, f'"{url}"'):
+        file.write_text("")
+        file.chmod(0o600)
+        conf.write_text("".join([f"# here\nDATABASE_URL={written}\n", *rest]))
+        conf.chmod(0o640)
+        found = check(own, conf_file=conf)
+        found.tells("secrets", "warn", "the secret of DATABASE_URL in " +
+                    str(conf), "systemctl restart waybill-read ")
+        command = found["secrets"][2].partition("; systemctl ")[0]
+        subprocess.run(command, shell=True, check=True)
+        assert file.read_text() == url + "\n"
+        assert conf.read_text() == "".join(["# here\n", *rest])
+        assert [os.stat(one).st_mode & 0o777 for one in (file, conf)] == [
+            0o600, 0o640]
+        found = check(own, conf_file=conf)
+        found.tells("secrets", "ok", "nobody else may read them", None)
+        assert run(own, "config", "DATABASE_URL", conf_file=conf).stdout == \
+            "DATABASE_URL=******** # environment, DATABASE_URL_FILE\n"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 def test_root_becomes_the_user_of_the_services(own):
     place = tempfile.mkdtemp(prefix="waybill-", dir="/var/tmp")
@@ -158,6 +186,16 @@ def test_who_is_not_root_is_told_what_he_cannot_see(own):
         for name in ("pool read", "spool", "key production", "webhook secret"):
             found.tells(name, "skip", "", "sudo waybill check")
         assert found["secrets"][0] == "FAIL"  # the configuration's mode
+        hidden = {"conf_file": conf, "user": "postgres", "program": program,
+                  "DATABASE_URL": ""}
+        check(own, **hidden).tells("database", "skip", "only root may see it",
+                                   "sudo waybill check")
+        done = run(own, "refresh", **hidden)
+        assert (done.returncode, done.stderr) == (
+            4, "waybill: DATABASE_URL is not set, or where only root may see "
+            "it: use sudo\n")
+        assert "DATABASE_URL is not set, or where only root may see it: use sudo" \
+            in run(own, "status", **hidden).stdout
         os.chmod(conf, 0o600)
         check(own, conf_file=conf, user="postgres", program=program).fails(
             "configuration", "Permission denied", "sudo waybill check")

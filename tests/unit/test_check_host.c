@@ -237,6 +237,27 @@ secrets_that_others_may_read(void **state)
 	    "chmod u=rw,go= ");
 	write_file("secrets/easypost-api-key", 0600, "EZAKa");
 	check_expect("check", "secrets", "ok", "nobody else may read", "");
+	/* What all services may read beside it. */
+	write_file("waybill.conf", 0640, "DATABASE_URL=postgresql:///x\n");
+	check_expect("check", "secrets", "ok", "nobody else may read", "");
+	write_file("waybill.conf", 0640, "DATABASE_READ_URL=s3cret\n");
+	check_expect("check", "secrets", "warn",
+	    "every service may read the secret of DATABASE_READ_URL in ",
+	    "sed -i -e '/^ *DATABASE_READ_URL *= */{");
+	write_file("waybill.conf", 0640, "EASYPOST_API_KEY=EZAKa\n");
+	check_expect("check", "secrets", "warn", "of EASYPOST_API_KEY in ",
+	    "/secrets/easypost-api-key' -e 'd}' ");
+	write_file("key", 0640, "EZAKa\n");
+	write_file("waybill.conf", 0640, conf);
+	check_expect("check", "secrets", "warn", "of EASYPOST_API_KEY_FILE in ",
+	    "install -m 600 ");
+	assert_int_equal(chmod(place("key"), 0644), 0);
+	check_expect(
+	    "check", "secrets", "FAIL", "/key has the mode 0644", "chmod o= ");
+	assert_int_equal(unlink(place("key")), 0);
+	write_file("waybill.conf", 0600, "EASYPOST_API_KEY_FILE=EZAKa\n");
+	check_expect("check", "secrets", "ok", "nobody else may read", "");
+	write_file("waybill.conf", 0600, "# nothing\n");
 	world.hidden = "/secrets";
 	check_expect("check", "secrets", "skip", "only root may look into",
 	    "sudo waybill check");
@@ -244,6 +265,10 @@ secrets_that_others_may_read(void **state)
 	    "only root may look into", "sudo waybill check");
 	check_expect("check", "key production", "skip",
 	    "only root may look into", "sudo waybill check");
+	check_set("DATABASE_URL", "");
+	check_expect("check", "database", "skip",
+	    "DATABASE_URL is not set, or where only root may see it",
+	    "sudo waybill check");
 	assert_int_equal(unlink(place("secrets/.hidden")), 0);
 	assert_int_equal(unlink(place("secrets/easypost-api-key")), 0);
 	assert_int_equal(rmdir(place("secrets")), 0);

@@ -456,6 +456,21 @@ a_url_is_never_quoted(void **state)
 }
 
 static void
+a_password_is_found_wherever_it_is_in_a_url(void **state)
+{
+	(void)state;
+	assert_true(db_has_password("postgresql://a:b@host/name"));
+	assert_true(db_has_password("postgresql://host/name?password=b"));
+	assert_true(db_has_password("host=host password='a b'"));
+	assert_true(db_has_password("host=host sslpassword=b"));
+	assert_false(db_has_password("postgresql:///name"));
+	assert_false(db_has_password("postgresql://a@host:5432/password"));
+	assert_false(db_has_password("host=/run/postgresql dbname=name"));
+	assert_false(db_has_password("postgresql://a:b@host:x:y/%"));
+	assert_false(db_has_password(""));
+}
+
+static void
 each_call_is_logged_when_that_is_wanted(void **state)
 {
 	static struct db *db; /* reachable: no leak */
@@ -543,6 +558,7 @@ main(void)
 		    a_server_that_does_not_read_is_not_written_to_for_ever),
 		cmocka_unit_test(a_server_that_never_stops_talking_is_left),
 		cmocka_unit_test(a_url_is_never_quoted),
+		cmocka_unit_test(a_password_is_found_wherever_it_is_in_a_url),
 		cmocka_unit_test(each_call_is_logged_when_that_is_wanted),
 		cmocka_unit_test(what_cannot_be_begun_ends_the_process),
 	};
