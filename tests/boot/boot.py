@@ -40,6 +40,7 @@ TIMERS = {"waybill-refresh": "waybill-refresh",
           "waybill-backup-full": "waybill-backup@full",
           "waybill-backup-diff": "waybill-backup@diff"}
 TEST_KEY, PRODUCTION_KEY = "EZTKbootsimulator0000", "EZAKbootsimulator0000"
+PASSWORD = "boot-password-0000"  # of the database
 NAME = "localhost"  # of the site, for ship.example.com
 CERTIFICATES = f"/etc/letsencrypt/live/{NAME}"
 # What the README has one paste.
@@ -612,8 +613,31 @@ def test_an_upgrade_with_another_unit_loses_no_request(box, package):
     assert box.failed_units() == []
 
 
+def test_the_database_may_want_a_password(box):
+    """As for one on another host: with the lines of database-network.conf, while
+    waybill.conf still says the socket."""
+    box.machine.shell("sudo -u postgres psql -c '\\password waybill'",
+                      stdin=f"{PASSWORD}\n{PASSWORD}\n")
+    head = "\n".join(re.findall(r"(?m)^#   (.*)$", (
+        ROOT / "systemd/database-network.conf").read_text()))
+    box.machine.shell(
+        head, stdin=f"postgresql://waybill:{PASSWORD}@127.0.0.1/waybill\n")
+    wait_until(box.is_healthy, 30, "the services")
+    kept = Kept(box)
+    box.machine.run("systemctl", "start", "waybill-refresh", "waybill-reconcile")
+    assert kept.is_there()
+    ways = box.psql("select application_name, coalesce(host(client_addr), '-') "
+                    "from pg_stat_activity where usename = 'waybill'")
+    assert {line.split("|")[1] for line in ways.split("\n")} == {"127.0.0.1"}
+    assert {line.split("|")[0] for line in ways.split("\n")} >= set(SERVICES)
+    box.machine.run("waybill", "check", "--url", box.url)
+    assert "DATABASE_URL=******** # environment, DATABASE_URL_FILE" in \
+        box.machine.run("waybill", "config", "DATABASE_URL")
+    assert box.failed_units() == []
+
+
 def test_no_secret_is_told_anywhere(box):
-    for secret in (box.secret, TEST_KEY, PRODUCTION_KEY, box.key):
+    for secret in (box.secret, TEST_KEY, PRODUCTION_KEY, box.key, PASSWORD):
         for place in ("journalctl --no-pager -o cat",
                       "cat /proc/[0-9]*/environ", "cat /proc/[0-9]*/cmdline",
                       "cat /var/log/nginx/*", "cat /var/log/postgresql/*"):
@@ -648,7 +672,9 @@ def test_it_is_removed_and_purged(box):
     assert box.failed_units() == []
     box.machine.run("nginx", "-t", "-q")
     box.machine.run("apt-get", "purge", "-y", "waybill")
-    box.machine.run("rm", "-r", OURS, AT_ONCE)
+    box.machine.run("rm", "-r", OURS, AT_ONCE, *(
+        f"/etc/systemd/system/waybill-{name}.service.d"
+        for name in ("read", "webhook", "jobs", "refresh")))
     left = files_of(box) - box.files_before
     assert sorted(path for path in left if not stays(path)) == []
     assert box.psql("select count(*) > 0 from waybill.shipments") == "t"
