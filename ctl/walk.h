@@ -55,7 +55,6 @@ struct walk {
 	char last_created[WALK_TIME_MAX]; /* the same; as EasyPost wrote it */
 	bool is_end; /* nothing older is wanted, or there */
 
-	int64_t next_ms; /* not before this moment */
 	char error[WALK_ERROR_MAX];
 };
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 
@@ -182,6 +183,21 @@ def test_limits_of_easypost_are_obeyed(own, own_db):
     assert sum(gap >= 0.95 for gap in gaps) >= 2, gaps
 
 
+def test_the_lists_of_the_shop_pass_beside_it(own):
+    """EasyPost gives five a second, whoever asks."""
+    sim, key = own.sim_control, setting(own, "EASYPOST_TEST_API_KEY")
+    sim._post("/settings", {"list_limit": 5})
+    status, _, error = command(own, "reconcile")
+    assert status == 0, error
+    shop = Client(own, key)
+    assert [shop.get("/v2/shipments?page_size=1").status_code
+            for _ in range(2)] == [200, 200]
+    at = [call["at"] for call in sim.calls("/v2/")
+          if "page_size=100" in call["query"]]
+    assert len(at) >= 10
+    assert min(late - early for early, late in zip(at, at[3:])) > 1, at
+
+
 def test_what_does_not_pass_is_told(own, own_db):
     sim = own.sim_control
     sim.fault("GET /v2/trackers*", "status", status=401, times=0)
@@ -223,7 +239,22 @@ def test_two_at_once(own, own_db):
         assert status == 3 and "another" in error
     unit = os.path.join(ROOT, "systemd", "waybill-reconcile.service")
     with open(unit, encoding="utf-8") as file:
-        assert "SuccessExitStatus=3\n" in file.read()
+        assert "SuccessExitStatus=3 4\n" in file.read()
+
+
+def test_who_has_no_database_has_nothing_to_do_yet(own):
+    """Which is no failure of the units."""
+    done = {}
+    for name in ("refresh", "reconcile"):
+        done[name] = subprocess.run(
+            [own.service.program("waybill"), "-c", own.conf_file, name],
+            capture_output=True, text=True, check=False, timeout=60,
+            env={**os.environ, "DATABASE_URL": ""})
+        assert (done[name].returncode, done[name].stderr) == (
+            4, "waybill: DATABASE_URL is not set\n")
+        unit = os.path.join(ROOT, "systemd", f"waybill-{name}.service")
+        with open(unit, encoding="utf-8") as file:
+            assert re.search(r"(?m)^SuccessExitStatus=.*\b4$", file.read())
 
 
 # --- reconcile ---------------------------------------------------------------------------
