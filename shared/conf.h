@@ -5,9 +5,10 @@
  * systemd.exec(5)), overridden by the environment.  Each secret K may instead
  * be given as K_FILE, the path of a file whose content (less one final newline)
  * is the value; an empty file sets nothing, and hides what the file of lines says,
- * but for the database's URLs, which are no secrets without a password.  A key that is unknown, twice in the file or out of range is an
- * error that names it.  Values point into memory that lives as long as the
- * process; a string that is not set is "" and never NULL.
+ * but for the database's URLs, which are no secrets without a password.  A key that
+ * is unknown, twice in the file or out of range is an error that names it.  Values
+ * point into memory that lives as long as the process; a string that is not set is
+ * "" and never NULL.
  */
 #ifndef WAYBILL_CONF_H
 #define WAYBILL_CONF_H

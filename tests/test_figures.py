@@ -868,6 +868,18 @@ def test_what_becomes_of_a_shipment_is_one_note(own_db):
         own_db("rollback")
 
 
+def test_nothing_is_left_when_all_are_truncated(own_db):
+    own_db("insert into shipments (carrier) values ('Gone')")
+    own_db("begin; truncate shipments cascade")
+    try:
+        assert assert_sums(own_db) == 0
+        own_db("insert into shipments (carrier) values ('New')")
+        assert assert_sums(own_db) == 1
+    finally:
+        own_db("rollback")
+    assert assert_right(own_db) > 0
+
+
 def test_only_test_is_counted_where_nothing_else_is(own_db):
     """At once, by whatever has not been merged."""
     def modes():

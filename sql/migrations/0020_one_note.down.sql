@@ -7,6 +7,8 @@ drop view waybill.mv_daily_shipment_analytics, waybill.mv_carrier_performance,
     waybill.analytics_summaries, waybill.daily_figures, waybill.figures,
     waybill.route_figures;
 drop function waybill.days_percentile(numeric, integer[], bigint[]);
+drop trigger shipments_no_figures on waybill.shipments;
+drop function waybill.forget_figures();
 drop function waybill.shipment_figures(waybill.shipments);
 drop function waybill.changed_figures(
     waybill.figure_facts, waybill.figure_facts);

@@ -292,6 +292,30 @@ begin
 end
 $$;
 
+-- All are gone, and so is all that was noted of them.
+create function waybill.forget_figures()
+returns trigger
+language plpgsql
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('waybill.merge', 0));
+    delete from waybill.shipment_deltas;
+    delete from waybill.shipment_days;
+    delete from waybill.country_days;
+    delete from waybill.recent_routes;
+    update waybill.analytics_state a
+    set shipments = 0,
+        changed_at = now();
+    update waybill.dashboards d
+    set since = '-infinity';
+    return null;
+end
+$$;
+
+create trigger shipments_no_figures
+    after truncate on waybill.shipments
+    for each statement execute function waybill.forget_figures();
+
 -- --- what is read ------------------------------------------------------------
 
 -- Parts of sums, to be summed: what is merged, and what is not yet.
@@ -615,6 +639,7 @@ revoke all on function
     waybill.shipment_figures(waybill.shipments),
     waybill.figures_of(waybill.figure_facts),
     waybill.changed_figures(waybill.figure_facts, waybill.figure_facts),
+    waybill.forget_figures(),
     waybill.days_percentile(numeric, integer[], bigint[])
 from public;
 grant execute on function
