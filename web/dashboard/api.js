@@ -147,14 +147,15 @@ export class Loop {
 
 	async askFor(source, signal) {
 		const path = source.path();
-		// Else a browser would say max-age=0 or no-cache beside If-None-Match.
+		// Else a browser would say max-age=0 or no-cache beside If-None-Match.  Its own
+		// cache is of no use: one that is given up can fail the next of the same path.
 		const headers = { 'Cache-Control': 'max-age=1' };
 		if (path === source.asked && source.etag)
 			headers['If-None-Match'] = source.etag;
 		const askedAt = performance.now();
 		let answer;
 		try {
-			answer = await ask(path, { headers, signal });
+			answer = await ask(path, { headers, signal, cache: 'no-store' });
 		} catch (error) {
 			// What does not exist (any more) or cannot be asked for is told in its
 			// place, and is no lost connection.
