@@ -165,6 +165,8 @@ $(BUILD)/unit/test_db: FAULTS += poll PQconnectStartParams PQconsumeInput PQflus
 	PQsendPrepare PQsendQuery PQsendQueryParams PQsendQueryPrepared \
 	PQsetnonblocking PQsocket
 
+$(BUILD)/unit/test_throttle: FAULTS += clock_us
+
 $(BUILD)/unit/test_crew: WRAP = -Wl,--wrap=fork,--wrap=kill,--wrap=waitpid \
 	-Wl,--wrap=clock_ms,--wrap=fopen
 

@@ -1,5 +1,5 @@
 /*
- * waybill key: gateway keys are made, listed and revoked here.
+ * waybill key: gateway keys are made, listed, limited and revoked here.
  *
  * A key is "wb_" and 256 random bits.  It is printed once, alone on stdout, and
  * is nowhere after that: the database keeps its SHA-256, enough for a secret that
@@ -22,12 +22,16 @@ enum {
 	LIMIT_MS = 10000,
 };
 
-static const char check_violation[] = "23514"; /* SQLSTATE */
+/* SQLSTATEs; the second is of a class. */
+static const char check_violation[] = "23514";
+static const char data_exception[] = "22";
 
 struct wish {
 	const char *name;
 	const char *mode;
 	const char *scopes;
+	const char *rate_limit; /* NULL: none, or as it is */
+	const char *expires_at; /* the same */
 };
 
 /* RFC 4648, section 5, without padding. */
@@ -50,8 +54,7 @@ write_key(char key[KEY_BYTES + 1])
 	explicit_bzero(bits, sizeof(bits));
 }
 
-/* Why there can be no such key, or NULL; name and scopes are the database's to
- * judge. */
+/* Why there can be no such key, or NULL; all else is the database's to judge. */
 static const char *
 find_mistake(const struct wish *wish)
 {
@@ -63,27 +66,39 @@ find_mistake(const struct wish *wish)
 	return NULL;
 }
 
+static const struct option options[] = {
+	{ "name", required_argument, NULL, 'n' },
+	{ "mode", required_argument, NULL, 'm' },
+	{ "scopes", required_argument, NULL, 's' },
+	{ "rate-limit", required_argument, NULL, 'r' },
+	{ "expires-at", required_argument, NULL, 'e' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* Those that can be changed. */
+static const struct option *const limits = options + 3;
+
+/* False when there is an option that is not known, or not `rest` words more. */
 static bool
-read_wish(int count, char **words, struct wish *wish)
+read_wish(int count, char **words, const struct option *known, int rest,
+    struct wish *wish)
 {
-	static const struct option options[] = {
-		{ "name", required_argument, NULL, 'n' },
-		{ "mode", required_argument, NULL, 'm' },
-		{ "scopes", required_argument, NULL, 's' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int option;
 
-	while ((option = getopt_long(count, words, "", options, NULL)) != -1)
+	while ((option = getopt_long(count, words, "", known, NULL)) != -1)
 		if (option == 'n')
 			wish->name = optarg;
 		else if (option == 'm')
 			wish->mode = optarg;
 		else if (option == 's')
 			wish->scopes = optarg;
+		else if (option == 'r')
+			wish->rate_limit = optarg;
+		else if (option == 'e')
+			wish->expires_at = optarg;
 		else
 			return false;
-	return optind == count;
+	return optind + rest == count;
 }
 
 static int
@@ -93,15 +108,21 @@ refuse(const char *mistake)
 	return CTL_USAGE;
 }
 
-/* The constraints of the table are about the name and the scopes. */
+/* The constraints of the table, and values that are none at all. */
 static int
-tell_failure(const struct db *db)
+tell_failure(const struct db *db, const char *what)
 {
-	if (strcmp(db_error(db)->sqlstate, check_violation) != 0)
-		return session_failed(db, "the key was not made");
+	const char *sqlstate = db_error(db)->sqlstate;
+
+	if (strcmp(sqlstate, check_violation) != 0 &&
+	    strncmp(sqlstate, data_exception, 2) != 0)
+		return session_failed(db, what);
 	(void)fprintf(stderr,
-	    "waybill: the key was not made: --name must have 1 to 200 "
-	    "characters, --scopes\nmust be a list of read,write,admin\n");
+	    "waybill: %s: --name must have 1 to 200 characters, --scopes\n"
+	    "must be a list of read,write,admin, --rate-limit a whole number "
+	    "from 1 to 1000000,\n--expires-at a time as 2027-01-31T12:00Z; "
+	    "a limit may be none\n",
+	    what);
 	return CTL_FAILED;
 }
 
@@ -116,7 +137,7 @@ create(const struct conf *conf, int count, char **words)
 	char prefix[PREFIX_BYTES + 1] = "";
 	int status = CTL_OK;
 
-	if (!read_wish(count, words, &wish))
+	if (!read_wish(count, words, options, 0, &wish))
 		return CTL_USAGE;
 	mistake = find_mistake(&wish);
 	if (mistake != NULL)
@@ -127,13 +148,14 @@ create(const struct conf *conf, int count, char **words)
 	memcpy(prefix, key, PREFIX_BYTES);
 	const struct db_value values[] = { db_bytes(digest, sizeof(digest)),
 		db_text(prefix), db_text(wish.name), db_text(wish.mode),
-		db_text(wish.scopes) };
+		db_text(wish.scopes), db_text(wish.rate_limit),
+		db_text(wish.expires_at) };
 	const struct db_call call = { .function = "admin.create_key",
 		.values = values,
-		.count = 5,
+		.count = 7,
 		.deadline_ms = clock_ms() + LIMIT_MS };
 	if (db_call(db, &call, NULL, NULL) != DB_OK)
-		status = tell_failure(db);
+		status = tell_failure(db, "the key was not made");
 	else
 		(void)printf("%s\n", key); /* main looks at the end */
 	explicit_bzero(key, sizeof(key));
@@ -160,43 +182,77 @@ list(const struct conf *conf, int count, char **words)
 	return status;
 }
 
-static bool
-tell_revoked(void *context, const struct db_row *row)
-{
-	int *revoked = context;
+/* What is done to one key, which values[0] names. */
+struct deed {
+	const char *function;
+	const char *done;   /* "revoked" */
+	const char *undone; /* "no key was revoked" */
+	int keys;           /* that it was done to */
+};
 
-	(void)printf("revoked %s\n",
+/* db_row_function */
+static bool
+tell_done(void *context, const struct db_row *row)
+{
+	struct deed *deed = context;
+
+	(void)printf("%s %s\n", deed->done,
 	    session_text(row, "prefix")); /* main looks at the end */
-	++*revoked;
+	deed->keys++;
 	return true;
+}
+
+static int
+act(const struct conf *conf, struct deed *deed, const struct db_value *values,
+    int count)
+{
+	struct db *db = session_open(conf, "waybill_owner", LIMIT_MS);
+	const struct db_call call = { .function = deed->function,
+		.values = values,
+		.count = count,
+		.deadline_ms = clock_ms() + LIMIT_MS };
+	int status = CTL_OK;
+
+	if (db_call(db, &call, tell_done, deed) != DB_OK) {
+		status = tell_failure(db, deed->undone);
+	} else if (deed->keys == 0) {
+		(void)fprintf(stderr,
+		    "waybill: no live key begins with or "
+		    "has the id %s\n",
+		    values[0].data);
+		status = CTL_FAILED;
+	}
+	db_close(db);
+	return status;
+}
+
+static int
+limit(const struct conf *conf, int count, char **words)
+{
+	struct deed deed = { .function = "admin.limit_key",
+		.done = "limited",
+		.undone = "no key was limited" };
+	struct wish wish = { .name = NULL };
+
+	if (!read_wish(count, words, limits, 1, &wish))
+		return CTL_USAGE;
+	return act(conf, &deed,
+	    (const struct db_value[]){ db_text(words[optind]),
+		db_text(wish.rate_limit), db_text(wish.expires_at) },
+	    3);
 }
 
 static int
 revoke(const struct conf *conf, int count, char **words)
 {
-	struct db *db;
-	int revoked = 0;
-	int status = CTL_OK;
+	struct deed deed = { .function = "admin.revoke_key",
+		.done = "revoked",
+		.undone = "no key was revoked" };
 
 	if (count != 2)
 		return CTL_USAGE;
-	db = session_open(conf, "waybill_owner", LIMIT_MS);
-	const struct db_value value = db_text(words[1]);
-	const struct db_call call = { .function = "admin.revoke_key",
-		.values = &value,
-		.count = 1,
-		.deadline_ms = clock_ms() + LIMIT_MS };
-	if (db_call(db, &call, tell_revoked, &revoked) != DB_OK) {
-		status = session_failed(db, "no key was revoked");
-	} else if (revoked == 0) {
-		(void)fprintf(stderr,
-		    "waybill: no live key begins with or "
-		    "has the id %s\n",
-		    words[1]);
-		status = CTL_FAILED;
-	}
-	db_close(db);
-	return status;
+	return act(
+	    conf, &deed, (const struct db_value[]){ db_text(words[1]) }, 1);
 }
 
 static const struct {
@@ -205,6 +261,7 @@ static const struct {
 } actions[] = {
 	{ "create", create },
 	{ "list", list },
+	{ "limit", limit },
 	{ "revoke", revoke },
 };
 

@@ -38,9 +38,13 @@ static const struct command {
 	  "bring the database up to date (up), or one version back (down: what\n"
 	  "      that version added goes, with its data); tell how it is",
 	  migrate_run, true },
-	{ "key", "create --name NAME --mode test|production --scopes LIST",
-	  "make a gateway key and print it, once; LIST of read,write,admin",
+	{ "key", "create --name NAME --mode test|production --scopes LIST\n"
+	  "      [--rate-limit N] [--expires-at TIME]",
+	  "make a gateway key and print it, once; LIST of read,write,admin,\n"
+	  "      N requests a minute",
 	  key_run, true },
+	{ "key", "limit PREFIX|ID [--rate-limit N|none] [--expires-at TIME|none]",
+	  "change what is named here of a key", key_run, true },
 	{ "key", "list", "show all keys, but never their secret part",
 	  key_run, true },
 	{ "key", "revoke PREFIX|ID", "end a key", key_run, true },

@@ -19,6 +19,7 @@
 #include "shared/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -37,6 +38,7 @@ struct key_entry {
 	int64_t asked_ms;     /* when it was last asked; 0: a free entry */
 	int64_t confirmed_ms; /* when it last said yes */
 	unsigned scopes;      /* bits of enum guard_scope */
+	int per_minute;       /* requests; 0: without a limit */
 	bool is_test;
 	char id[37];
 	char name[64];
@@ -171,6 +173,8 @@ take_key(void *context, const struct db_row *row)
 	if (!entry->is_test && strcmp(mode, "production") != 0)
 		return false;
 	entry->scopes = scope_bits(row_word(row, "scopes"));
+	entry->per_minute =
+	    (int)strtol(row_word(row, "requests_per_minute"), NULL, 10);
 	(void)snprintf(entry->id, sizeof(entry->id), "%s", row_word(row, "id"));
 	(void)snprintf(
 	    entry->name, sizeof(entry->name), "%s", row_word(row, "name"));
@@ -291,6 +295,34 @@ look_up(struct request *rq, const char *key)
 	return entry;
 }
 
+/* False, and refused, when the key has asked too often.  Whatever it asks for counts,
+ * and so do its sessions. */
+static bool
+pass_throttle(struct request *rq, const struct key_entry *entry)
+{
+	struct throttle_state state;
+
+	if (entry->per_minute == 0)
+		return true;
+	state =
+	    throttle_ask(rq->service->throttle, entry->id, entry->per_minute);
+	/* draft-ietf-httpapi-ratelimit-headers-10 */
+	rq->rate_policy = arena_printf(rq->arena, "\"key\";q=%d;w=%d",
+	    entry->per_minute, THROTTLE_WINDOW_S);
+	rq->rate_state = arena_printf(
+	    rq->arena, "\"key\";r=%d;t=%d", state.left, state.wait_s);
+	if (state.is_admitted)
+		return true;
+	counters_note_limited(
+	    scoreboard_counters(rq->service->scoreboard), COUNTERS_RATE);
+	response_refuse_for(rq, 429, "KEY.RATE_LIMITED",
+	    arena_printf(rq->arena,
+		"This key may ask %d times a minute; try again later.",
+		entry->per_minute),
+	    state.wait_s);
+	return false;
+}
+
 /* A gateway key, or the token of a session that stands for one. */
 static bool
 admit_known(struct request *rq, enum guard_scope needed, const char *key)
@@ -310,6 +342,8 @@ admit_known(struct request *rq, enum guard_scope needed, const char *key)
 	rq->caller.is_test = entry->is_test;
 	memcpy(rq->caller.key_id, entry->id, sizeof(rq->caller.key_id));
 	memcpy(rq->caller.name, entry->name, sizeof(rq->caller.name));
+	if (!pass_throttle(rq, entry))
+		return false;
 	if ((entry->scopes & 1U << needed) != 0)
 		return true;
 	(void)snprintf(message, sizeof(message), "This key lacks the scope %s.",

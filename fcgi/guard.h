@@ -23,7 +23,7 @@ enum guard_scope {
 };
 
 /* True and rq->caller filled when the caller may go on; else the request has
- * been refused (401, 403, 503). */
+ * been refused (401, 403, 429, 503). */
 bool guard_admit(struct request *, enum guard_scope);
 
 /* The EasyPost key to send for this caller, or NULL when none of the caller's

@@ -317,6 +317,24 @@ add_durations(const struct scene *scene)
 }
 
 static void
+add_limited(const struct scene *scene)
+{
+	add_family(scene->out, "limited_requests_total", "counter",
+	    "Requests that were refused because their key had used up a limit "
+	    "of its own.");
+	for (int pool = 0; pool < POOL_COUNT; pool++) {
+		const struct counters *counters = counters_of(scene, pool);
+
+		for (int i = 0; counters != NULL && i < COUNTERS_LIMITS; i++)
+			(void)buf_addf(scene->out,
+			    "waybill_limited_requests_total{pool=\"%s\","
+			    "limit=\"%s\"} %lld\n",
+			    pools[pool].name, counters_limit_kinds[i],
+			    (long long)counters->limited[i]);
+	}
+}
+
+static void
 add_upstream(const struct scene *scene)
 {
 	const struct counters *counters = counters_of(scene, POOL_UPSTREAM);
@@ -579,6 +597,7 @@ metrics_handle(struct request *rq, const void *unused)
 	add_pool_counters(&scene);
 	add_requests(&scene);
 	add_durations(&scene);
+	add_limited(&scene);
 	add_upstream(&scene);
 	add_events(&scene);
 	add_database(&scene, rq);

@@ -400,6 +400,19 @@ put_timing(struct live *live)
 		milliseconds(rq->arena, upstream_us(rq->service))));
 }
 
+static void
+put_rate(struct live *live)
+{
+	const struct request *rq = &live->request;
+
+	if (rq->rate_policy == NULL)
+		return;
+	put_header(live,
+	    &(struct request_header){ "RateLimit-Policy", rq->rate_policy });
+	put_header(
+	    live, &(struct request_header){ "RateLimit", rq->rate_state });
+}
+
 void
 request_start_answer(struct request *rq, int status,
     const struct request_header *headers, int count)
@@ -417,6 +430,7 @@ request_start_answer(struct request *rq, int status,
 		rq->arena, "Status: %d %s\r\n", status, phrase_find(status)));
 	put_header(live, &(struct request_header){ "X-Request-Id", rq->id });
 	put_timing(live);
+	put_rate(live);
 	for (i = 0; i < count; i++)
 		put_header(live, &headers[i]);
 	put_string(live, "\r\n");

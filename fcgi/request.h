@@ -16,6 +16,7 @@
 #include "shared/easypost.h"
 #include "shared/pool.h"
 #include "shared/scoreboard.h"
+#include "shared/throttle.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@ struct service {
 	const struct pool *pool;
 	struct scoreboard *scoreboard;
 	struct slot *slot;         /* of this worker */
+	struct throttle *throttle; /* of this host */
 	struct db *db;             /* NULL when none is configured */
 	struct db *primary;        /* for writes: `db`, unless that is a
 	                              replica; NULL when none is configured */
@@ -69,6 +71,10 @@ struct request {
 	int64_t upstream_us;
 	int status;   /* 0 until the answer starts */
 	size_t bytes; /* of the body of the answer */
+	/* RateLimit-Policy and RateLimit, of every answer; NULL: the key has no
+	 * limit. */
+	const char *rate_policy;
+	const char *rate_state;
 	bool is_head;
 	bool is_client_gone;
 	bool is_broken;         /* the answer ended before its end */

@@ -22,6 +22,7 @@
 #include "shared/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,15 @@ make_databases(const struct conf *conf, const struct pool *pool)
 		service.db = make_db(conf, pool, replica);
 }
 
+static struct throttle *
+open_throttle(const struct conf *conf)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/throttle", conf->run_dir);
+	return throttle_open(path); /* it fits: see conf.c */
+}
+
 static void
 make_service(const struct worker_start *start)
 {
@@ -125,6 +135,7 @@ make_service(const struct worker_start *start)
 	service.scoreboard = start->scoreboard;
 	service.slot = scoreboard_slot(start->scoreboard, start->slot);
 	service.slot->is_exporting = false; /* whoever had it before */
+	service.throttle = open_throttle(conf);
 	make_databases(conf, start->pool);
 	if (pool_id(start->pool) == POOL_UPSTREAM)
 		service.easypost = easypost_new(

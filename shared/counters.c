@@ -45,6 +45,8 @@ const struct counters_limit counters_limits[COUNTERS_BUCKETS - 1] = {
 const char *const counters_event_results[] = { "applied", "kept", "duplicate",
 	"refused", "spooled", "lost", "unauthorized", NULL };
 
+const char *const counters_limit_kinds[COUNTERS_LIMITS] = { "rate" };
+
 enum { CLASS_LEAST = 2, CLASSES = 4 };
 
 /* Answers by the class of their status, then what is none. */
@@ -183,6 +185,12 @@ counters_note_upstream(
 		number = upstream_failures[EASYPOST_IN_DOUBT];
 	add(&counters->upstream_results[number], 1);
 	note_time(&counters->upstream, took_us);
+}
+
+void
+counters_note_limited(struct counters *counters, enum counters_limit_kind kind)
+{
+	add(&counters->limited[kind], 1);
 }
 
 void

@@ -25,6 +25,9 @@ enum {
 	COUNTERS_UPSTREAM_RESULTS = 16,
 };
 
+/* What a gateway key has limits of. */
+enum counters_limit_kind { COUNTERS_RATE, COUNTERS_LIMITS };
+
 /* How long something took, in buckets: each counts what its limit allows and
  * the one before does not. */
 struct counters_times {
@@ -51,6 +54,7 @@ struct counters {
 	struct counters_times upstream;
 	_Atomic int64_t upstream_results[COUNTERS_UPSTREAM_RESULTS];
 	_Atomic int64_t events[COUNTERS_EVENT_TYPES][COUNTERS_EVENT_RESULTS];
+	_Atomic int64_t limited[COUNTERS_LIMITS];
 	_Atomic int64_t activities_dropped;
 	_Atomic int64_t breaker_openings;
 	_Atomic int64_t workers_started; /* these three by the supervisor */
@@ -82,9 +86,13 @@ void counters_note_upstream(
  * counters_event_results. */
 void counters_note_event(struct counters *, int type, const char *result);
 
+/* One request that was refused because its key had used up its limit. */
+void counters_note_limited(struct counters *, enum counters_limit_kind);
+
 /* For those who tell: the words that numbers stand for; NULL behind the last. */
 extern const char *const counters_event_results[];
 extern const char *const counters_upstream_results[];
+extern const char *const counters_limit_kinds[COUNTERS_LIMITS];
 
 struct counters_limit {
 	int64_t us;

@@ -18,7 +18,8 @@ FLOORS = {
         "log buf",
         "arena clock file",
         "address backup envfile fuse hmac json kind linefile moment nfkd notify pause "
-        "reply sqlstate statement",
+        "reply sqlstate statement "
+        "throttle",
         "setting spool",
         "conf",
         "db easypost pool privacy",

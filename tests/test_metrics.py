@@ -145,6 +145,7 @@ def test_the_families(stack, client):
         pool_start_time_seconds pool_workers workers_started_total
         worker_deaths_total worker_kills_total activities_dropped_total
         http_requests_uncounted_total http_requests_total
+        limited_requests_total
         http_request_duration_seconds http_request_database_seconds
         upstream_requests_total upstream_request_duration_seconds
         upstream_down

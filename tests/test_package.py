@@ -219,7 +219,7 @@ def test_the_completion_has_every_command(commands):
             given = (name, "--")
         assert set(wanted) <= complete(*given), (name, usage)
     assert complete("mig") == {"migrate"}
-    assert complete("-c", "/x", "key", "l") == {"list"}
+    assert complete("-c", "/x", "key", "l") == {"limit", "list"}
     assert complete("report", "--mode", "") == {"test", "production"}
 
 

@@ -109,6 +109,8 @@ def add_headers(operation):
     names = ["X-Request-Id"]
     if not operation.get("x-static"):
         names.append("Server-Timing")
+    if operation["x-scope"] != "none":
+        names += ["RateLimit-Policy", "RateLimit"]
     common = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     operation["responses"] = {
         status: {**response,

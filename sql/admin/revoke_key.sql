@@ -7,21 +7,12 @@ security definer
 set search_path = waybill, pg_temp
 as $$
 declare
-    v_ids uuid[] := array(
-        select k.id
-        from waybill.api_keys k
-        where k.revoked_at is null
-            and p_ref in (k.id::text, k.prefix)
-        for update);
+    v_id uuid := waybill.live_key(p_ref);
 begin
-    if cardinality(v_ids) > 1 then
-        raise sqlstate 'PT409' using message =
-            'several live keys begin with this prefix: give the id';
-    end if;
     return query
         update waybill.api_keys k
         set revoked_at = now()
-        where k.id = any (v_ids)
+        where k.id = v_id
         returning k.id, k.prefix, k.name, k.revoked_at;
 end
 $$;

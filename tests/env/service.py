@@ -83,10 +83,12 @@ class Service:
                    environment={**(self.environment or {}), **operator},
                    limit_s=limit_s)
 
-    def make_key(self, name, mode, scopes="read,write,admin"):
-        """A new gateway key."""
+    def make_key(self, name, mode, scopes="read,write,admin", **limits):
+        """A new gateway key; limits as rate_limit=600."""
+        words = [word for limit, value in limits.items()
+                 for word in ("--" + limit.replace("_", "-"), str(value))]
         said = self.waybill("key", "create", "--name", name, "--mode", mode,
-                            "--scopes", scopes)
+                            "--scopes", scopes, *words)
         return re.search(r"\bwb_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])", said)[0]
 
     # --- places -------------------------------------------------------------
