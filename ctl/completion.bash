@@ -28,7 +28,7 @@ _waybill() {
     --scopes) words='read write admin read,write read,write,admin' ;;
     --type) words='shipment tracker address refund' ;;
     --storage) words='ssd disk' ;;
-    --name | --before | --since | --until | --days | --url | --memory | --cores | --connections | --rate-limit | --expires-at)
+    --name | --before | --since | --until | --days | --url | --memory | --cores | --connections | --rate-limit | --spending-limit | --expires-at)
         return
         ;;
     *)
@@ -37,8 +37,8 @@ _waybill() {
             spool check status webhook tune config version help -c' ;;
         migrate) words='up down status history verify' ;;
         key) words='create limit list revoke' ;;
-        'key create') words='--name --mode --scopes --rate-limit --expires-at' ;;
-        'key limit') words='--rate-limit --expires-at' ;;
+        'key create') words='--name --mode --scopes --rate-limit --spending-limit --expires-at' ;;
+        'key limit') words='--rate-limit --spending-limit --expires-at' ;;
         privacy*) words='truncate erase --before' ;;
         refresh) words='--since' ;;
         report) words='--days --mode --csv --daily' ;;

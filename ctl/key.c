@@ -30,8 +30,9 @@ struct wish {
 	const char *name;
 	const char *mode;
 	const char *scopes;
-	const char *rate_limit; /* NULL: none, or as it is */
-	const char *expires_at; /* the same */
+	const char *rate_limit;     /* NULL: none, or as it is */
+	const char *spending_limit; /* the same */
+	const char *expires_at;
 };
 
 /* RFC 4648, section 5, without padding. */
@@ -71,6 +72,7 @@ static const struct option options[] = {
 	{ "mode", required_argument, NULL, 'm' },
 	{ "scopes", required_argument, NULL, 's' },
 	{ "rate-limit", required_argument, NULL, 'r' },
+	{ "spending-limit", required_argument, NULL, 'd' },
 	{ "expires-at", required_argument, NULL, 'e' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -94,6 +96,8 @@ read_wish(int count, char **words, const struct option *known, int rest,
 			wish->scopes = optarg;
 		else if (option == 'r')
 			wish->rate_limit = optarg;
+		else if (option == 'd')
+			wish->spending_limit = optarg;
 		else if (option == 'e')
 			wish->expires_at = optarg;
 		else
@@ -120,8 +124,9 @@ tell_failure(const struct db *db, const char *what)
 	(void)fprintf(stderr,
 	    "waybill: %s: --name must have 1 to 200 characters, --scopes\n"
 	    "must be a list of read,write,admin, --rate-limit a whole number "
-	    "from 1 to 1000000,\n--expires-at a time as 2027-01-31T12:00Z; "
-	    "a limit may be none\n",
+	    "from 1 to 1000000,\n--spending-limit an amount from 0 on as "
+	    "99.50, --expires-at a time as\n2027-01-31T12:00Z; a limit may be "
+	    "none\n",
 	    what);
 	return CTL_FAILED;
 }
@@ -149,10 +154,10 @@ create(const struct conf *conf, int count, char **words)
 	const struct db_value values[] = { db_bytes(digest, sizeof(digest)),
 		db_text(prefix), db_text(wish.name), db_text(wish.mode),
 		db_text(wish.scopes), db_text(wish.rate_limit),
-		db_text(wish.expires_at) };
+		db_text(wish.spending_limit), db_text(wish.expires_at) };
 	const struct db_call call = { .function = "admin.create_key",
 		.values = values,
-		.count = 7,
+		.count = 8,
 		.deadline_ms = clock_ms() + LIMIT_MS };
 	if (db_call(db, &call, NULL, NULL) != DB_OK)
 		status = tell_failure(db, "the key was not made");
@@ -238,8 +243,9 @@ limit(const struct conf *conf, int count, char **words)
 		return CTL_USAGE;
 	return act(conf, &deed,
 	    (const struct db_value[]){ db_text(words[optind]),
-		db_text(wish.rate_limit), db_text(wish.expires_at) },
-	    3);
+		db_text(wish.rate_limit), db_text(wish.spending_limit),
+		db_text(wish.expires_at) },
+	    4);
 }
 
 static int

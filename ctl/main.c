@@ -39,11 +39,12 @@ static const struct command {
 	  "      that version added goes, with its data); tell how it is",
 	  migrate_run, true },
 	{ "key", "create --name NAME --mode test|production --scopes LIST\n"
-	  "      [--rate-limit N] [--expires-at TIME]",
+	  "      [--rate-limit N] [--spending-limit AMOUNT] [--expires-at TIME]",
 	  "make a gateway key and print it, once; LIST of read,write,admin,\n"
-	  "      N requests a minute",
+	  "      N requests a minute, AMOUNT a day",
 	  key_run, true },
-	{ "key", "limit PREFIX|ID [--rate-limit N|none] [--expires-at TIME|none]",
+	{ "key", "limit PREFIX|ID [--rate-limit N|none] [--spending-limit AMOUNT|none]\n"
+	  "      [--expires-at TIME|none]",
 	  "change what is named here of a key", key_run, true },
 	{ "key", "list", "show all keys, but never their secret part",
 	  key_run, true },

@@ -9,6 +9,7 @@
 #include "fcgi/bulk.h"
 #include "fcgi/answer.h"
 #include "fcgi/ask.h"
+#include "fcgi/budget.h"
 #include "fcgi/claim.h"
 #include "fcgi/defer.h"
 #include "fcgi/draft.h"
@@ -161,13 +162,30 @@ find_items(struct bulk *bulk, const struct json *list)
 	}
 }
 
-static bool
-buys(const struct bulk *bulk)
+/* The first that is bought at once; their count when none is. */
+static size_t
+first_bought(const struct json *list)
 {
-	for (size_t i = 0; i < bulk->count; i++)
-		if (draft_buys(bulk->items[i].shipment))
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < json_count(list) && !draft_buys(json_element(list, i)))
+		i++;
+	return i;
+}
+
+/* What one call makes and buys has no price before. */
+static void
+check_limit(struct bulk *bulk, const struct json *list)
+{
+	struct request *rq = bulk->rq;
+	size_t index = first_bought(list);
+
+	if (rq->caller.has_spending_limit && index < json_count(list))
+		budget_refuse_unknown(rq,
+		    arena_printf(rq->arena, "shipments[%zu].service", index),
+		    "EasyPost tells what a shipment that is made with a "
+		    "service costs only afterwards: make them without, then "
+		    "buy each");
 }
 
 /* easypost_many.ask */
@@ -434,9 +452,11 @@ send_all(struct bulk *bulk)
 
 /* Whether a purchase of an earlier attempt can be in this call. */
 static bool
-check_doubt(struct bulk *bulk, const struct claim *claim)
+check_doubt(
+    struct bulk *bulk, const struct claim *claim, const struct json *list)
 {
-	if (claim->state != CLAIM_IN_DOUBT || !buys(bulk))
+	if (claim->state != CLAIM_IN_DOUBT ||
+	    first_bought(list) == json_count(list))
 		return true;
 	claim_doubt(bulk->rq, claim);
 	response_refuse(bulk->rq, 409, "IDEMPOTENCY.IN_DOUBT",
@@ -488,7 +508,7 @@ execute(struct bulk *bulk, const struct json *list)
 	struct claim claim;
 
 	find_items(bulk, list);
-	if (!claim_take(rq, &claim) || !check_doubt(bulk, &claim))
+	if (!claim_take(rq, &claim) || !check_doubt(bulk, &claim, list))
 		return;
 	if (!upstream_authorize(call) || !upstream_check(call) ||
 	    !begin_operation(bulk)) {
@@ -540,6 +560,8 @@ bulk_create(struct request *rq, const void *unused)
 	body_look(check, body, "", bulk_fields);
 	if (body_is_good(rq, check))
 		look_at_items(&bulk, list);
+	if (rq->status == 0)
+		check_limit(&bulk, list);
 	bulk.count = json_count(list);
 	if (rq->status == 0 && json_is_true(json_member(body, "dry_run")))
 		answer(&bulk, &no_claim, true);

@@ -39,6 +39,7 @@ struct key_entry {
 	int64_t confirmed_ms; /* when it last said yes */
 	unsigned scopes;      /* bits of enum guard_scope */
 	int per_minute;       /* requests; 0: without a limit */
+	bool has_spending_limit;
 	bool is_test;
 	char id[37];
 	char name[64];
@@ -175,6 +176,7 @@ take_key(void *context, const struct db_row *row)
 	entry->scopes = scope_bits(row_word(row, "scopes"));
 	entry->per_minute =
 	    (int)strtol(row_word(row, "requests_per_minute"), NULL, 10);
+	entry->has_spending_limit = row_is_true(row, "has_spending_limit");
 	(void)snprintf(entry->id, sizeof(entry->id), "%s", row_word(row, "id"));
 	(void)snprintf(
 	    entry->name, sizeof(entry->name), "%s", row_word(row, "name"));
@@ -340,6 +342,7 @@ admit_known(struct request *rq, enum guard_scope needed, const char *key)
 		return false;
 	rq->caller.kind = CALLER_GATEWAY_KEY;
 	rq->caller.is_test = entry->is_test;
+	rq->caller.has_spending_limit = entry->has_spending_limit;
 	memcpy(rq->caller.key_id, entry->id, sizeof(rq->caller.key_id));
 	memcpy(rq->caller.name, entry->name, sizeof(rq->caller.name));
 	if (!pass_throttle(rq, entry))

@@ -3,11 +3,13 @@
  * the thing that is bought, as one.
  *
  * Two clients, or one without a key, may want the same thing bought at once:
- * while it is being bought, and while nobody knows, the thing is claimed too.
+ * while it is being bought, and while nobody knows, the thing is claimed too.  And what
+ * a key with a daily limit spends for it is reserved.
  */
 #ifndef WAYBILL_ONCE_H
 #define WAYBILL_ONCE_H
 
+#include "fcgi/budget.h"
 #include "fcgi/claim.h"
 #include "fcgi/deed.h"
 
@@ -17,6 +19,8 @@
 struct once {
 	struct claim key;
 	struct claim thing;
+	const char *name; /* of the deed and the thing; NULL while not known */
+	struct budget budget;
 };
 
 /* Claims both before anything is sent; `deed` and `id` NULL: the key only.  False
@@ -24,6 +28,20 @@ struct once {
  * refused. */
 bool once_take(
     struct request *, struct once *, const struct deed *deed, const char *id);
+
+/* What is done once, when only this attempt has made the thing. */
+void once_name(
+    struct request *, struct once *, const struct deed *deed, const char *id);
+
+/* Reserves the price for a key with a daily limit; for others there is nothing to
+ * do.  False when it was refused, and the attempt is over; `created` as of
+ * budget_refuse(). */
+bool once_reserve(
+    struct request *, struct once *, const struct price *, const char *created);
+
+/* Refuses for such a key what has no price before; see budget.h. */
+void once_refuse_unknown(
+    struct request *, const struct once *, const char *why);
 
 /* True when an earlier attempt may have had its effect: EasyPost is asked before
  * anything is sent. */

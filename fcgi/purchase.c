@@ -71,6 +71,8 @@ struct purchase {
 	const char *shipment_id;
 	const char *rate_id;
 	bool is_created; /* the shipment, by this request */
+	const struct json *body;
+	struct price price; /* for a key with a daily limit */
 };
 
 /* The id of the rate that is wanted; "" when the shipment has none such, NULL
@@ -294,6 +296,24 @@ choose(struct purchase *purchase, const struct json *shipment)
 	return false;
 }
 
+/* What the chosen rate costs, for a key with a daily limit.  False when the shipment
+ * does not tell, and refused. */
+static bool
+find_price(struct purchase *purchase, const struct json *shipment)
+{
+	struct request *rq = purchase->rq;
+	const struct rate_wish chosen = { .id = purchase->rate_id };
+
+	if (!rq->caller.has_spending_limit || purchase->deed->is_free ||
+	    deed_rate_price(
+		rate_choose(json_member(shipment, "rates"), &chosen), shipment,
+		purchase->body, &purchase->price))
+		return true;
+	once_refuse_unknown(
+	    rq, &purchase->once, "EasyPost does not show this rate's price");
+	return false;
+}
+
 /*
  * Doing it.
  */
@@ -357,6 +377,10 @@ execute(struct purchase *purchase)
 		    "The body's values are longer than any can be.");
 		return;
 	}
+	if (!purchase->deed->is_free &&
+	    !once_reserve(purchase->rq, &purchase->once, &purchase->price,
+		purchase->is_created ? purchase->shipment_id : NULL))
+		return;
 	ask_write(&ask, purchase->rq,
 	    arena_printf(purchase->rq->arena, "/v2/shipments/%s/%s",
 		purchase->shipment_id, purchase->deed->name),
@@ -388,9 +412,10 @@ look_first(struct purchase *purchase)
 	} else if (is_in_doubt && is_done(purchase, look.document)) {
 		adopt(purchase, &look);
 	} else {
-		goes_on = purchase->deed != &deed_buy_shipment ||
-		    purchase->rate_id != NULL ||
-		    choose(purchase, look.document);
+		goes_on = (purchase->deed != &deed_buy_shipment ||
+			      purchase->rate_id != NULL ||
+			      choose(purchase, look.document)) &&
+		    find_price(purchase, look.document);
 	}
 	ask_end(&look);
 	return goes_on;
@@ -415,7 +440,10 @@ create(struct purchase *purchase)
 	} else {
 		purchase->shipment_id = ask_text(&ask, "id");
 		purchase->is_created = true;
+		once_name(
+		    rq, &purchase->once, purchase->deed, purchase->shipment_id);
 		goes_on = choose(purchase, ask.document) &&
+		    find_price(purchase, ask.document) &&
 		    claim_note(rq, &purchase->once.key,
 			arena_printf(rq->arena, "%s %s", purchase->shipment_id,
 			    purchase->rate_id));
@@ -438,6 +466,8 @@ take_note(struct purchase *purchase)
 	    arena_copy(purchase->rq->arena, note, (size_t)(space - note));
 	purchase->rate_id = space + 1;
 	purchase->is_created = true;
+	once_name(purchase->rq, &purchase->once, purchase->deed,
+	    purchase->shipment_id);
 	return true;
 }
 
@@ -448,6 +478,7 @@ take_note(struct purchase *purchase)
 static void
 create_and_buy(struct purchase *purchase, const struct json *body)
 {
+	purchase->body = body;
 	if (!once_take(purchase->rq, &purchase->once, NULL, NULL))
 		return;
 	draft_write(&purchase->sent, purchase->rq, body, &create_shape);
@@ -483,11 +514,12 @@ buy(struct purchase *purchase, const struct json *body)
 {
 	const struct rate_wish *wish = &purchase->wish;
 
+	purchase->body = body;
 	if (!once_take(purchase->rq, &purchase->once, purchase->deed,
 		purchase->shipment_id))
 		return;
 	/* A known price needs no look, unless it must be compared. */
-	if (wish->max_price == NULL)
+	if (wish->max_price == NULL && !purchase->rq->caller.has_spending_limit)
 		purchase->rate_id = wish->id;
 	if ((once_is_in_doubt(&purchase->once) || purchase->rate_id == NULL) &&
 	    !look_first(purchase))

@@ -43,6 +43,7 @@ struct caller {
 	bool is_test;    /* the mode that the key belongs to */
 	char key_id[37]; /* of a gateway key; else "" */
 	char name[64];
+	bool has_spending_limit; /* see budget.h */
 };
 
 struct live;

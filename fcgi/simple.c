@@ -4,6 +4,7 @@
 #include "fcgi/simple.h"
 #include "fcgi/answer.h"
 #include "fcgi/ask.h"
+#include "fcgi/budget.h"
 #include "fcgi/claim.h"
 #include "fcgi/draft.h"
 #include "fcgi/parameter.h"
@@ -147,6 +148,18 @@ answer_created(struct ask *ask, const struct claim *claim)
 		.is_unrecorded = !ask->call.is_recorded });
 }
 
+/* What one call makes and buys has no price before. */
+static bool
+check_limit(struct request *rq, const struct json *shipment)
+{
+	if (!rq->caller.has_spending_limit || !draft_buys(shipment))
+		return true;
+	budget_refuse_unknown(rq, "service",
+	    "EasyPost tells what a shipment that is made with a service costs "
+	    "only afterwards: make it without one, then buy it");
+	return false;
+}
+
 static void
 create(struct request *rq, const struct json *body, struct buf *draft)
 {
@@ -154,7 +167,7 @@ create(struct request *rq, const struct json *body, struct buf *draft)
 	struct ask ask;
 
 	if (!check_service(rq, draft_shipment(body)) ||
-	    !claim_take(rq, &claim) ||
+	    !check_limit(rq, draft_shipment(body)) || !claim_take(rq, &claim) ||
 	    !check_doubt(rq, &claim, draft_shipment(body)))
 		return;
 	draft_write(draft, rq, body, &create_shape);

@@ -9,10 +9,13 @@
 #include "fcgi/answer.h"
 #include "fcgi/ask.h"
 #include "fcgi/once.h"
+#include "fcgi/pattern.h"
 #include "fcgi/response.h"
 #include "fcgi/target.h"
+#include "fcgi/uuid.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { LOOK_MS = 2000 }; /* a look that has less time is not begun */
 
@@ -37,7 +40,9 @@ spending_is(const struct upstream *call)
 
 	return deed_find(call->method, call->path, &id, &bytes) != NULL ||
 	    (strcmp(call->method, "POST") == 0 &&
-		request_header(call->rq, "HTTP_IDEMPOTENCY_KEY") != NULL);
+		request_header(call->rq, "HTTP_IDEMPOTENCY_KEY") != NULL) ||
+	    (call->rq->caller.has_spending_limit &&
+		target_spends_money(call->method, call->path));
 }
 
 static bool
@@ -130,6 +135,176 @@ look_first(struct spending *spending)
 	}
 	ask_end(&look);
 	return finding == FOUND_UNDONE;
+}
+
+/*
+ * What it costs, for a key with a daily limit.
+ */
+
+enum cost {
+	COST_NOTHING,
+	COST_KNOWN,
+	COST_UNREAD,  /* the request cannot be read as EasyPost will read it */
+	COST_UNKNOWN, /* before it is bought */
+};
+
+/* A body that EasyPost can read in one way only.  NULL when it is none; given back
+ * with json_free(). */
+static struct json *
+read_wanted(const struct upstream *call)
+{
+	const char *type = request_header(call->rq, "CONTENT_TYPE");
+	char problem[JSON_PROBLEM_MAX];
+
+	if (type == NULL || strncasecmp(type, "application/json", 16) != 0 ||
+	    (type[16] != '\0' && type[16] != ';') || *call->query != '\0' ||
+	    request_header(call->rq, "HTTP_CONTENT_ENCODING") != NULL ||
+	    call->body_bytes == 0)
+		return NULL;
+	return json_read(call->body, call->body_bytes, problem);
+}
+
+static bool
+has_service(const struct json *thing)
+{
+	enum json_kind kind = json_kind(json_member(thing, "service"));
+
+	return kind != JSON_KIND_NONE && kind != JSON_KIND_NULL;
+}
+
+/* Made with a service, shipments and orders are bought at once. */
+static bool
+is_bought_at_once(const struct json *wanted, const char *name)
+{
+	const struct json *made = json_member(wanted, name);
+	const struct json *parts = json_member(made, "shipments");
+
+	for (size_t i = 0; i < json_count(parts); i++)
+		if (has_service(json_element(parts, i)))
+			return true;
+	return has_service(wanted) || has_service(made);
+}
+
+/* Of what makes something new. */
+static enum cost
+cost_of_new(
+    const struct upstream *call, const struct json *wanted, struct price *price)
+{
+	static const struct {
+		const char *pattern;
+		const char *made; /* NULL: it costs nothing */
+	} known[] = {
+		{ "/v2/batches", NULL },
+		{ "/v2/batches/{id}/scan_form", NULL },
+		{ "/v2/pickups", NULL },
+		{ "/v2/pickups/{id}/cancel", NULL },
+		{ "/v2/refunds", NULL },
+		{ "/v2/scan_forms", NULL },
+		{ "/v2/insurances", "insurance" },
+		{ "/v2/orders", "order" },
+		{ "/v2/shipments", "shipment" },
+	};
+
+	size_t i = 0;
+
+	if (!target_spends_money(call->method, call->path))
+		return COST_NOTHING;
+	while (!pattern_match(known[i].pattern, call->path, NULL))
+		if (++i == sizeof(known) / sizeof(known[0]))
+			return COST_UNKNOWN;
+	if (known[i].made == NULL)
+		return COST_NOTHING;
+	if (wanted == NULL)
+		return COST_UNREAD;
+	if (strcmp(known[i].made, "insurance") != 0)
+		return is_bought_at_once(wanted, known[i].made) ? COST_UNKNOWN
+								: COST_NOTHING;
+	return deed_insurance_price(
+		   json_member(json_member(wanted, "insurance"), "amount"),
+		   price)
+	    ? COST_KNOWN
+	    : COST_UNREAD;
+}
+
+/* Of what is done to a thing: EasyPost shows what it may cost.  False when it does
+ * not, and the request has been refused. */
+static bool
+ask_for_cost(struct spending *spending, const struct json *wanted,
+    struct price *price, enum cost *cost)
+{
+	struct request *rq = spending->call->rq;
+	const struct deed *deed = spending->deed;
+	struct ask look;
+	bool is_seen;
+
+	*cost = deed->is_free ? COST_NOTHING : COST_UNKNOWN;
+	if (deed->is_free || deed->find_price == NULL)
+		return true;
+	*cost = COST_UNREAD;
+	if (wanted == NULL)
+		return true;
+	begin_look(spending, &look);
+	is_seen = ask_send(&look);
+	if (is_seen && deed->find_price(look.document, wanted, price))
+		*cost = COST_KNOWN;
+	if (!is_seen) {
+		/* A read leaves no doubt of its own. */
+		once_void(rq, &spending->once);
+		ask_refuse(&look);
+	}
+	ask_end(&look);
+	return is_seen;
+}
+
+/* False when the request has been refused. */
+static bool
+take_cost(struct spending *spending, enum cost cost, const struct price *price)
+{
+	struct request *rq = spending->call->rq;
+	struct once *once = &spending->once;
+
+	switch (cost) {
+	case COST_NOTHING:
+		return true;
+	case COST_KNOWN:
+		if (spending->deed == NULL) {
+			char id[UUID_BYTES + 1];
+
+			uuid_make(id);
+			once->name = arena_printf(rq->arena, "new %s", id);
+		}
+		return once_reserve(rq, once, price, NULL);
+	case COST_UNREAD:
+		once_refuse_unknown(rq, once,
+		    "its purchases must be plain JSON, without a query, and "
+		    "name a rate or an amount that EasyPost offers");
+		return false;
+	default:
+		once_refuse_unknown(
+		    rq, once, "EasyPost tells what this costs only afterwards");
+		return false;
+	}
+}
+
+/* For a key with a daily limit.  False when the request has been refused. */
+static bool
+reserve(struct spending *spending)
+{
+	const struct upstream *call = spending->call;
+	struct price price = { .amount = "" };
+	enum cost cost;
+	struct json *wanted;
+	bool goes_on = true;
+
+	if (!call->rq->caller.has_spending_limit)
+		return true;
+	wanted = read_wanted(call);
+	if (spending->deed == NULL)
+		cost = cost_of_new(call, wanted, &price);
+	else
+		goes_on = ask_for_cost(spending, wanted, &price, &cost);
+	json_free(wanted);
+	return goes_on && take_cost(spending, cost, &price);
 }
 
 /* After an answer that leaves doubt: mostly it can be dispelled at once.  True
@@ -231,9 +406,13 @@ spending_send(struct upstream *call, enum easypost_result *result)
 		return false;
 	if (once_is_in_doubt(&spending.once) && !look_first(&spending))
 		return false;
-	if (spending.deed == NULL &&
-	    !claim_note(rq, &spending.once.key, "sent"))
+	if (!reserve(&spending))
 		return false;
+	if (spending.deed == NULL &&
+	    !claim_note(rq, &spending.once.key, "sent")) {
+		budget_release(rq, &spending.once.budget);
+		return false;
+	}
 	*result = upstream_send(call);
 	if (settle(&spending, *result))
 		return true;

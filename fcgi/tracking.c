@@ -5,6 +5,7 @@
 #include "fcgi/tracking.h"
 #include "fcgi/answer.h"
 #include "fcgi/ask.h"
+#include "fcgi/budget.h"
 #include "fcgi/parameter.h"
 #include "fcgi/response.h"
 #include "fcgi/row.h"
@@ -230,8 +231,14 @@ tracking_handle(struct request *rq, const void *unused)
 	if (!check_code(rq) || !parameter_take(rq, parameters, &values))
 		return;
 	tracking.carrier = values.value[0].data;
-	if (!answer_known(&tracking,
+	if (answer_known(&tracking,
 		arena_printf(
 		    rq->arena, "%d", rq->service->conf->tracking_fresh_s)))
+		return;
+	if (!rq->caller.has_spending_limit)
 		ask_easypost(&tracking);
+	else if (!answer_known(&tracking, NULL))
+		budget_refuse_unknown(rq, NULL,
+		    "EasyPost tells what following a parcel costs only "
+		    "afterwards");
 }

@@ -45,7 +45,8 @@ const struct counters_limit counters_limits[COUNTERS_BUCKETS - 1] = {
 const char *const counters_event_results[] = { "applied", "kept", "duplicate",
 	"refused", "spooled", "lost", "unauthorized", NULL };
 
-const char *const counters_limit_kinds[COUNTERS_LIMITS] = { "rate" };
+const char *const counters_limit_kinds[COUNTERS_LIMITS] = { "rate",
+	"spending" };
 
 enum { CLASS_LEAST = 2, CLASSES = 4 };
 

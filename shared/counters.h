@@ -26,7 +26,7 @@ enum {
 };
 
 /* What a gateway key has limits of. */
-enum counters_limit_kind { COUNTERS_RATE, COUNTERS_LIMITS };
+enum counters_limit_kind { COUNTERS_RATE, COUNTERS_SPENDING, COUNTERS_LIMITS };
 
 /* How long something took, in buckets: each counts what its limit allows and
  * the one before does not. */

@@ -29,7 +29,7 @@
 
 enum {
 	MAGIC = 0x57425342, /* "WBSB" */
-	LAYOUT = 6,         /* other numbers are other programs' files */
+	LAYOUT = 7,         /* other numbers are other programs' files */
 	LINE_BYTES = 64,    /* so that no two workers write to one line */
 	SLOTS_MAX = 2047,   /* twice what the configuration allows */
 };

@@ -34,7 +34,7 @@ FLOORS = {
         "response",
         "fields guard parameter record",
         "answer body form upstream where",
-        "ask claim draft item list stale wish",
+        "ask budget claim draft item list stale wish",
         "defer once total",
         "spending",
         "export",

@@ -16,7 +16,10 @@ as $$
         ('cancelled', 'BULK.NOT_SENT',
             'The bulk call was cancelled before this item was sent.'),
         ('key', 'BULK.NOT_SENT',
-            'Not sent: the key of the bulk call was revoked or has expired.'))
+            'Not sent: the key of the bulk call was revoked or has expired.'),
+        ('limit', 'KEY.PRICE_UNKNOWN',
+            'Not sent: the key of the bulk call has a daily spending limit, '
+            'and nobody knows the price before.'))
         as e (state, code, message)
     where e.state = p_state
 $$;

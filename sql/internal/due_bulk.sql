@@ -34,6 +34,18 @@ begin
     then
         perform waybill.stop_bulk(v_call.batch_id, 'key');
     end if;
+    -- what one call makes and buys has no price before
+    update waybill.bulk_items i
+    set state = 'not_sent',
+        error = waybill.bulk_error('limit'),
+        finished_at = now()
+    where i.batch_id = v_call.batch_id
+        and i.state = 'pending'
+        and i.buys
+        and exists (
+            select from waybill.api_keys k
+            where k.id::text = v_call.user_id
+                and k.daily_spending_limit is not null);
     update waybill.batch_operations b
     set wait_until = now()
     where b.batch_id = v_call.batch_id;

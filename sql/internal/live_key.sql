@@ -1,6 +1,6 @@
 -- The live key with this id or this prefix, locked; null: there is none.  A prefix
 -- that several live keys share is refused.
-create function waybill.live_key(p_ref text)
+create or replace function waybill.live_key(p_ref text)
 returns uuid
 language plpgsql
 set search_path = waybill, pg_temp

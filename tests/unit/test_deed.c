@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -60,6 +61,95 @@ a_purchase_is_known_by_its_rate(void **state)
 	check(path, bought, NULL, true);
 	check(path, bought, "{\"rate\":7}", true);
 	check("/v2/shipments/shp_1/luma", bought, "{}", true);
+}
+
+/* The price of a deed: "7.58 USD, 0 insured"; NULL: nobody can tell. */
+static void
+check_price(const char *path, const char *thing, const char *wanted,
+    const char *expected)
+{
+	const char *id = NULL;
+	size_t bytes = 0;
+	const struct deed *deed = deed_find("POST", path, &id, &bytes);
+	struct json *seen = read(thing);
+	struct json *body = read(wanted);
+	struct price price;
+	char told[64] = "";
+
+	assert_non_null(deed);
+	assert_non_null(deed->find_price);
+	if (deed->find_price(seen, body, &price))
+		(void)snprintf(told, sizeof(told), "%s %s, %s insured",
+		    price.amount, price.currency, price.insured);
+	assert_string_equal(told, expected == NULL ? "" : expected);
+	json_free(seen);
+	json_free(body);
+}
+
+static void
+a_label_costs_its_rate_and_what_is_insured(void **state)
+{
+	static const char path[] = "/v2/shipments/shp_1/buy";
+	static const char plain[] =
+	    "{\"rates\":[{\"id\":\"rate_0\",\"rate\":\"1\"},"
+	    "{\"id\":\"rate_1\",\"rate\":\"7.58\",\"currency\":\"USD\"}]}";
+	static const char insured[] =
+	    "{\"insurance\":\"50.00\",\"rates\":[{\"id\":\"rate_1\","
+	    "\"rate\":\"123456789.123456789\",\"currency\":\"CAD\"}]}";
+	static const char odd[] =
+	    "{\"rates\":[{\"id\":\"rate_1\",\"rate\":\"-1\","
+	    "\"currency\":\"USD\"},{\"id\":\"rate_2\",\"rate\":\"1\","
+	    "\"currency\":\"TOOLONGS\"}]}";
+
+	(void)state;
+	check_price(
+	    path, plain, "{\"rate\":\"rate_1\"}", "7.58 USD, 0 insured");
+	check_price(path, plain,
+	    "{\"rate\":{\"id\":\"rate_1\"},\"insurance\":100}",
+	    "7.58 USD, 100.00 insured");
+	check_price(
+	    path, plain, "{\"rate\":\"rate_1\",\"insurance\":\"\"}", NULL);
+	check_price(path, plain, "{\"rate\":\"rate_0\"}", NULL);
+	check_price(path, plain, "{\"rate\":\"rate_2\"}", NULL);
+	check_price(path, plain, "{}", NULL);
+	check_price(path, plain, NULL, NULL);
+	check_price(path, insured, "{\"rate\":\"rate_1\"}",
+	    "123456789.123456789 CAD, 50.00 insured");
+	check_price(path, insured, "{\"rate\":\"rate_1\",\"insurance\":null}",
+	    "123456789.123456789 CAD, 50.00 insured");
+	check_price(path, insured, "{\"rate\":\"rate_1\",\"insurance\":\"9\"}",
+	    "123456789.123456789 CAD, 9 insured");
+	check_price(path, odd, "{\"rate\":\"rate_1\"}", NULL);
+	check_price(path, odd, "{\"rate\":\"rate_2\"}", NULL);
+}
+
+static void
+others_cost_the_one_rate_of_their_service(void **state)
+{
+	static const char wish[] = "{\"carrier\":\"A\",\"service\":\"B\"}";
+	static const char rate[] =
+	    "{\"carrier\":\"A\",\"service\":\"B\",\"rate\":\"4\","
+	    "\"currency\":\"USD\"}";
+	char thing[512];
+
+	(void)state;
+	(void)snprintf(thing, sizeof(thing),
+	    "{\"rates\":[%s],\"shipments\":[{\"insurance\":null}]}", rate);
+	check_price("/v2/orders/order_1/buy", thing, wish, "4 USD, 0 insured");
+	check_price("/v2/orders/order_1/buy", thing,
+	    "{\"carrier\":\"A\",\"service\":\"C\"}", NULL);
+	(void)snprintf(thing, sizeof(thing),
+	    "{\"rates\":[%s],\"shipments\":[{\"insurance\":\"1\"}]}", rate);
+	check_price("/v2/orders/order_1/buy", thing, wish, NULL);
+	(void)snprintf(thing, sizeof(thing), "{\"pickup_rates\":[%s]}", rate);
+	check_price(
+	    "/v2/pickups/pickup_1/buy", thing, wish, "4 USD, 0 insured");
+	(void)snprintf(
+	    thing, sizeof(thing), "{\"pickup_rates\":[%s,%s]}", rate, rate);
+	check_price("/v2/pickups/pickup_1/buy", thing, wish, NULL);
+	check_price("/v2/shipments/shp_1/insure", "{}", "{\"amount\":\"7\"}",
+	    "0 USD, 7 insured");
+	check_price("/v2/shipments/shp_1/insure", "{}", "{}", NULL);
 }
 
 static void
@@ -160,6 +250,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_purchase_is_known_by_its_rate),
+		cmocka_unit_test(a_label_costs_its_rate_and_what_is_insured),
+		cmocka_unit_test(others_cost_the_one_rate_of_their_service),
 		cmocka_unit_test(a_refund_is_of_the_whole),
 		cmocka_unit_test(an_insurance_is_known_by_its_amount),
 		cmocka_unit_test(an_order_and_a_pickup_are_bought_once),
