@@ -17,7 +17,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { LOOK_MS = 2000 }; /* a look that has less time is not begun */
+enum {
+	LOOK_MS = 2000, /* a look that has less time is not begun */
+	TOO_MANY = 429, /* RFC 6585 */
+};
 
 struct spending {
 	struct upstream *call;
@@ -226,13 +229,34 @@ cost_of_new(
 	    : COST_UNREAD;
 }
 
+/* EasyPost did not show the thing: what it refuses is its answer to this, too. */
+static void
+refuse_unseen(struct spending *spending, const struct ask *look)
+{
+	struct request *rq = spending->call->rq;
+	const struct reply *answer = look->call.answer;
+
+	/* A read leaves no doubt of its own. */
+	once_void(rq, &spending->once);
+	if (look->outcome == ASK_REFUSED && look->document != NULL &&
+	    answer->status != TOO_MANY)
+		answer_send(rq,
+		    &(struct answer){ .status = answer->status,
+			.data = answer->body.data,
+			.bytes = answer->body.len });
+	else if (look->outcome != ASK_KEPT_BACK)
+		response_refuse(rq, 502, "UPSTREAM.UNREACHABLE", NULL,
+		    "EasyPost does not tell the price at the moment, which a "
+		    "key with a daily spending limit needs; nothing was "
+		    "bought. Please try again.");
+}
+
 /* Of what is done to a thing: EasyPost shows what it may cost.  False when it does
  * not, and the request has been refused. */
 static bool
 ask_for_cost(struct spending *spending, const struct json *wanted,
     struct price *price, enum cost *cost)
 {
-	struct request *rq = spending->call->rq;
 	const struct deed *deed = spending->deed;
 	struct ask look;
 	bool is_seen;
@@ -247,11 +271,8 @@ ask_for_cost(struct spending *spending, const struct json *wanted,
 	is_seen = ask_send(&look);
 	if (is_seen && deed->find_price(look.document, wanted, price))
 		*cost = COST_KNOWN;
-	if (!is_seen) {
-		/* A read leaves no doubt of its own. */
-		once_void(rq, &spending->once);
-		ask_refuse(&look);
-	}
+	if (!is_seen)
+		refuse_unseen(spending, &look);
 	ask_end(&look);
 	return is_seen;
 }

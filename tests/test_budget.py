@@ -584,6 +584,21 @@ def test_a_worker_dies_during_the_purchase(own, free, sim, look, buy):
     assert len(sim.calls("/buy")) == before + 1
 
 
+@pytest.mark.parametrize("buy", WAYS)
+def test_without_easyposts_word_nothing_is_bought(own, free, sim, look, buy):
+    client, shipment = Limited(own, 1000), made(free)
+    sim.fault(f"GET /v2/shipments/{shipment['id']}", "status", status=503)
+    answer = buy(client, shipment, cheapest(shipment))
+    if buy is by_proxy:
+        assert_error(answer, 502, "UPSTREAM.UNREACHABLE", easypost=True)
+    else:
+        assert answer.status_code == 503, answer.text
+    assert buys(sim, shipment) == [] and spent(look, client) == (0, 0)
+    assert buy(client, shipment, cheapest(shipment)).status_code == 200
+    nowhere = {"id": "shp_" + "0" * 32}
+    assert buy(client, nowhere, cheapest(shipment)).status_code == 404
+
+
 def test_without_the_database_nothing_is_bought(own, free, sim):
     client = Limited(own, 1000)
     shipments = [made(client) for _ in range(2)]
