@@ -76,7 +76,10 @@ class Asker:
             if answer.status_code == 429:
                 return None
             length = answer.headers.get("Content-Length", len(body))
-            return [answer if int(length) == len(body) else None]
+            if int(length) == len(body):
+                return [answer]
+            self.client.session.close()  # as nginx does, now or in a moment
+            return [None]
 
         return wait_until(ask, LIMIT_S, "less haste")[0]
 

@@ -170,6 +170,17 @@ def test_comparisons_are_forgotten_after_13_months(own, own_db):
     own_db("delete from refresh_history where view_name = 'test'")
 
 
+def test_what_keys_spent_is_forgotten_after_13_months(own, own_db):
+    key = own_db.one("select id from api_keys limit 1")
+    for months in (12, 14):
+        own_db("insert into spendings (id, key_id, thing, day, currency, amount, "
+               "created_at) select gen_random_uuid(), %s, 'buy ' || %s, m, 'USD', 1, "
+               "m from (select now() - %s * interval '1 month' as m) t",
+               key, months, months)
+    assert own_db.one("select forgotten from admin.forget_jobs()") == 1
+    assert own_db("delete from spendings returning thing") == [("buy 12",)]
+
+
 @pytest.mark.parametrize("words", [("retry",), ("list", "x"), ("now",),
                                    ("retry", "a", "b")])
 def test_words_that_are_none(own, words):

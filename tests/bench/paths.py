@@ -106,7 +106,7 @@ class Paths:
                                for one in self.samples],
             "list": [f"/db/shipments?limit=50&carrier={one[3]}"
                      f"&after={one[4]}_{one[0]}" for one in self.samples],
-            "dashboard": ["/db/analytics/dashboard?days=30&mode=production"],
+            "dashboard": ["/db/analytics/dashboard?days=30"],
             "cached": [first], "not_modified": [first],
             "hello": ["/livez"], "return_200": [RETURN],
         }
