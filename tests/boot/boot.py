@@ -244,6 +244,10 @@ def test_it_is_set_up_with_the_lines_of_the_readme(box, readme):
         said = box.machine.shell(line, stdin=stdin)
         if "waybill key create" in line:
             key = re.search(r"wb_[\w-]+", said)[0]
+        if "letsencrypt" in line:  # nginx reloads after systemctl has returned
+            wait_until(lambda: box.machine.run(
+                "curl", "-s", f"{box.url}/livez", check=False), 10,
+                "the site with its certificate")
     assert pasted == {} and "wb_..." in curl
     assert '"shipments":' in box.machine.shell(curl.replace("wb_...", key))
     made = box.as_owner("key", "create", "--name", "test", "--mode", "test",
