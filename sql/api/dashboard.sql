@@ -8,21 +8,25 @@ security definer
 set search_path = waybill, pg_temp
 as $$
 declare
-    v_mode text := coalesce(p_mode, waybill.analytics_mode());
     v_body json;
 begin
+    -- production counts when it has shipments and nothing of it is unmerged
     select d.body into v_body
-    from waybill.dashboards d
-    join waybill.analytics_state a on a.mode = d.mode
-    where d.mode = v_mode
+    from waybill.analytics_state a
+    join waybill.dashboards d on d.mode = a.mode
+    where a.mode = coalesce(p_mode, 'production')
+        and (p_mode is not null or a.shipments > 0)
         and d.days = p_days
         and d.since = waybill.half_day()
         and not exists (
             select
             from waybill.shipment_deltas n
             where n.xid >= a.horizon
-                and n.mode = d.mode);
-    return coalesce(v_body, waybill.dashboard_json(v_mode, p_days));
+                and n.mode = a.mode);
+    return case when v_body is not null then v_body
+        when p_mode is null
+            then api.dashboard(p_days, waybill.analytics_mode())
+        else waybill.dashboard_json(p_mode, p_days) end;
 end
 $$;
 revoke all on function api.dashboard(integer, text) from public;
