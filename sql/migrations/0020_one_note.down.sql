@@ -10,9 +10,14 @@ drop function waybill.days_percentile(numeric, integer[], bigint[]);
 drop trigger shipments_no_figures on waybill.shipments;
 drop function waybill.forget_figures();
 drop function waybill.shipment_figures(waybill.shipments);
-drop function waybill.changed_figures(
-    waybill.figure_facts, waybill.figure_facts);
+drop function waybill.changed_figures;
+drop function waybill.note_move(waybill.figure_facts, waybill.figure_facts);
 drop function waybill.figures_of(waybill.figure_facts);
+drop function waybill.under_way(text);
+drop function waybill.failed(text);
+drop function waybill.cancelled(text);
+drop function waybill.days_under_way(text, timestamptz, timestamptz);
+drop function waybill.seconds_under_way(text, timestamptz, timestamptz);
 drop type waybill.figure_facts;
 alter table waybill.shipment_deltas drop column timed;
 alter table waybill.shipment_days drop column timed;

@@ -84,6 +84,64 @@ create type waybill.figure_facts as (
     deleted_at timestamptz
 );
 
+-- What a status and the moments of a journey count as: in one place, and written into
+-- each query by PostgreSQL, so that they cost no call.
+create function waybill.under_way(p_status text)
+returns integer
+language sql
+immutable
+parallel safe
+as $$
+    select (p_status in ('pre_transit', 'in_transit', 'out_for_delivery',
+        'available_for_pickup'))::integer
+$$;
+
+create function waybill.failed(p_status text)
+returns integer
+language sql
+immutable
+parallel safe
+as $$
+    select (p_status in ('failure', 'error', 'return_to_sender'))::integer
+$$;
+
+create function waybill.cancelled(p_status text)
+returns integer
+language sql
+immutable
+parallel safe
+as $$
+    select (p_status in ('cancelled', 'canceled'))::integer
+$$;
+
+-- In how many begun days, and seconds, it came from the purchase to the delivery; 0
+-- where it is not delivered or lacks the moments for it.
+create function waybill.days_under_way(p_status text,
+    p_purchased_at timestamptz, p_delivered_at timestamptz)
+returns integer
+language sql
+immutable
+parallel safe
+as $$
+    select case when p_status = 'delivered'
+            and p_delivered_at >= p_purchased_at
+        then greatest(1, ceil(date_part('epoch', p_delivered_at
+            - p_purchased_at) / 86400)) else 0 end::integer
+$$;
+
+create function waybill.seconds_under_way(p_status text,
+    p_purchased_at timestamptz, p_delivered_at timestamptz)
+returns bigint
+language sql
+immutable
+parallel safe
+as $$
+    select case when p_status = 'delivered'
+            and p_delivered_at >= p_purchased_at
+        then date_part('epoch', p_delivered_at - p_purchased_at)
+        else 0 end::bigint
+$$;
+
 -- What a shipment adds to the figures: no row when it was deleted.  Text is
 -- never null, so that it can be a key.  Delivered, failed and the like go by the
 -- status.  days: begun ones from the purchase to the delivery; 0, and nothing is timed,
@@ -105,9 +163,7 @@ as $$
         coalesce(p.carrier, ''),
         coalesce(p.service, ''),
         case when p.cost is null then '' else coalesce(p.currency, '') end,
-        case when p.status = 'delivered' and p.delivered_at >= p.purchased_at
-            then greatest(1, ceil(date_part('epoch', p.delivered_at
-                - p.purchased_at) / 86400)) else 0 end::integer,
+        waybill.days_under_way(p.status, p.purchased_at, p.delivered_at),
         p.from_city,
         p.from_state,
         p.from_country,
@@ -117,20 +173,17 @@ as $$
         1,
         (p.purchased_at is not null)::integer,
         (p.status = 'delivered')::integer,
-        (p.status in ('pre_transit', 'in_transit', 'out_for_delivery',
-            'available_for_pickup'))::integer,
-        (p.status in ('failure', 'error', 'return_to_sender'))::integer,
-        (p.status in ('cancelled', 'canceled'))::integer,
+        waybill.under_way(p.status),
+        waybill.failed(p.status),
+        waybill.cancelled(p.status),
         case when p.status = 'delivered' and p.is_on_time then 1 else 0 end,
         case when p.status = 'delivered' and p.is_on_time is not null
             then 1 else 0 end,
         coalesce(p.cost, 0),
         (p.cost is not null)::integer,
-        case when p.status = 'delivered' and p.delivered_at >= p.purchased_at
-            then date_part('epoch', p.delivered_at - p.purchased_at)
-            else 0 end::bigint,
-        case when p.status = 'delivered' and p.delivered_at >= p.purchased_at
-            then 1 else 0 end
+        waybill.seconds_under_way(p.status, p.purchased_at, p.delivered_at),
+        least(waybill.days_under_way(p.status, p.purchased_at,
+            p.delivered_at), 1)
     where p.deleted_at is null
 $$;
 
@@ -156,9 +209,22 @@ as $$
 $$;
 
 -- By how much they change when no more does than what has become of a shipment; no row
--- when it is another one by what sums are by.  One of the two numbers of days is 0.
+-- when it is another one by what sums are by.  As figures_of of the one less figures_of
+-- of the other; but of single columns, which take a third less than two times figures_of,
+-- and each change of a shipment waits for it.  One of the two numbers of days is 0.
 create function waybill.changed_figures(
-    p_old waybill.figure_facts, p_new waybill.figure_facts)
+    old_created_at timestamptz, old_mode text, old_carrier text,
+    old_service text, old_cost numeric, old_currency text, old_status text,
+    old_purchased_at timestamptz, old_delivered_at timestamptz,
+    old_is_on_time boolean, old_from_city text, old_from_state text,
+    old_from_country text, old_to_city text, old_to_state text,
+    old_to_country text, old_deleted_at timestamptz,
+    new_created_at timestamptz, new_mode text, new_carrier text,
+    new_service text, new_cost numeric, new_currency text, new_status text,
+    new_purchased_at timestamptz, new_delivered_at timestamptz,
+    new_is_on_time boolean, new_from_city text, new_from_state text,
+    new_from_country text, new_to_city text, new_to_state text,
+    new_to_country text, new_deleted_at timestamptz)
 returns table (date date, mode text, carrier text, service text,
     currency text, days integer, from_city text, from_state text,
     from_country text, to_city text, to_state text, to_country text,
@@ -170,21 +236,62 @@ language sql
 stable
 parallel safe
 as $$
-    select n.date, n.mode, n.carrier, n.service, n.currency,
-        o.days + n.days, n.from_city, n.from_state, n.from_country,
-        n.to_city, n.to_state, n.to_country, n.shipments - o.shipments,
-        n.purchased - o.purchased, n.delivered - o.delivered,
-        n.in_transit - o.in_transit, n.failed - o.failed,
-        n.cancelled - o.cancelled, n.on_time - o.on_time,
-        n.promised - o.promised, n.cost - o.cost, n.costed - o.costed,
-        n.seconds - o.seconds, n.timed - o.timed
-    from waybill.figures_of(p_old) o
-    join waybill.figures_of(p_new) n on row(n.date, n.mode, n.carrier,
-        n.service, n.currency, n.from_city, n.from_state, n.from_country,
-        n.to_city, n.to_state, n.to_country) = row(o.date, o.mode, o.carrier,
-        o.service, o.currency, o.from_city, o.from_state, o.from_country,
-        o.to_city, o.to_state, o.to_country)
-    where o.days = 0 or n.days = 0
+    select (new_created_at at time zone 'UTC')::date, new_mode,
+        coalesce(new_carrier, ''), coalesce(new_service, ''),
+        case when new_cost is null then '' else coalesce(new_currency, '') end,
+        waybill.days_under_way(new_status, new_purchased_at, new_delivered_at)
+            + waybill.days_under_way(old_status, old_purchased_at, old_delivered_at),
+        new_from_city, new_from_state, new_from_country, new_to_city,
+        new_to_state, new_to_country, 0,
+        (new_purchased_at is not null)::integer
+            - (old_purchased_at is not null)::integer,
+        (new_status = 'delivered')::integer
+            - (old_status = 'delivered')::integer,
+        waybill.under_way(new_status) - waybill.under_way(old_status),
+        waybill.failed(new_status) - waybill.failed(old_status),
+        waybill.cancelled(new_status) - waybill.cancelled(old_status),
+        coalesce(new_is_on_time, false)::integer
+            - coalesce(old_is_on_time, false)::integer,
+        (new_is_on_time is not null)::integer
+            - (old_is_on_time is not null)::integer,
+        coalesce(new_cost, 0) - coalesce(old_cost, 0), 0,
+        waybill.seconds_under_way(new_status, new_purchased_at, new_delivered_at)
+            - waybill.seconds_under_way(old_status, old_purchased_at, old_delivered_at),
+        least(waybill.days_under_way(new_status, new_purchased_at, new_delivered_at), 1)
+            - least(waybill.days_under_way(old_status, old_purchased_at, old_delivered_at), 1)
+    where old_deleted_at is null and new_deleted_at is null
+        and (old_status <> 'delivered' or new_status <> 'delivered')
+        and row(old_created_at, old_mode, old_carrier, old_service,
+            old_currency, old_from_city, old_from_state, old_from_country,
+            old_to_city, old_to_state, old_to_country, old_cost is null)
+        is not distinct from row(new_created_at, new_mode, new_carrier,
+            new_service, new_currency, new_from_city, new_from_state,
+            new_from_country, new_to_city, new_to_state, new_to_country,
+            new_cost is null)
+$$;
+
+-- What was left by a shipment that is another one now, and what has come.
+create function waybill.note_move(
+    p_old waybill.figure_facts, p_new waybill.figure_facts)
+returns void
+language plpgsql
+as $$
+begin
+    insert into waybill.shipment_deltas (
+        date, mode, carrier, service, currency, days, from_city, from_state,
+        from_country, to_city, to_state, to_country, shipments, purchased,
+        delivered, in_transit, failed, cancelled, on_time, promised, cost,
+        costed, seconds, timed)
+    select f.date, f.mode, f.carrier, f.service, f.currency, f.days,
+        f.from_city, f.from_state, f.from_country, f.to_city, f.to_state,
+        f.to_country, -f.shipments, -f.purchased, -f.delivered, -f.in_transit,
+        -f.failed, -f.cancelled, -f.on_time, -f.promised, -f.cost, -f.costed,
+        -f.seconds, -f.timed
+    from waybill.figures_of(p_old) f
+    union all
+    select f.*
+    from waybill.figures_of(p_new) f;
+end
 $$;
 
 create or replace function waybill.note_new_figures()
@@ -236,8 +343,8 @@ returns trigger
 language plpgsql
 as $$
 declare
-    v_old waybill.figure_facts;
-    v_new waybill.figure_facts;
+    v_was_on_time boolean;
+    v_is_on_time boolean;
 begin
     if row(waybill.standing(old.status), old.delivered_at, old.promised_at,
             old.purchased_at, old.total_cost, old.currency, old.carrier,
@@ -253,40 +360,38 @@ begin
     then
         return null;
     end if;
-    v_old := row(old.created_at, old.mode, old.carrier, old.service, old.total_cost,
-        old.currency, old.status, old.purchased_at, old.delivered_at, case when
-        old.status = 'delivered' then waybill.is_on_time(old.delivered_at,
-        old.promised_at, old.delivery_date is not null, old.to_country,
-        old.to_state) end, old.from_city, old.from_state, old.from_country,
-        old.to_city, old.to_state, old.to_country, old.deleted_at);
-    v_new := row(new.created_at, new.mode, new.carrier, new.service, new.total_cost,
-        new.currency, new.status, new.purchased_at, new.delivered_at, case when
-        new.status = 'delivered' then waybill.is_on_time(new.delivered_at,
-        new.promised_at, new.delivery_date is not null, new.to_country,
-        new.to_state) end, new.from_city, new.from_state, new.from_country,
-        new.to_city, new.to_state, new.to_country, new.deleted_at);
+    if old.status = 'delivered' then
+        v_was_on_time := waybill.is_on_time(old.delivered_at, old.promised_at,
+            old.delivery_date is not null, old.to_country, old.to_state);
+    end if;
+    if new.status = 'delivered' then
+        v_is_on_time := waybill.is_on_time(new.delivered_at, new.promised_at,
+            new.delivery_date is not null, new.to_country, new.to_state);
+    end if;
     insert into waybill.shipment_deltas (
         date, mode, carrier, service, currency, days, from_city, from_state,
         from_country, to_city, to_state, to_country, shipments, purchased,
         delivered, in_transit, failed, cancelled, on_time, promised, cost,
         costed, seconds, timed)
     select f.*
-    from waybill.changed_figures(v_old, v_new) f;
+    from waybill.changed_figures(old.created_at, old.mode, old.carrier, old.service,
+        old.total_cost, old.currency, old.status, old.purchased_at,
+        old.delivered_at, v_was_on_time, old.from_city, old.from_state,
+        old.from_country, old.to_city, old.to_state, old.to_country, old.deleted_at,
+        new.created_at, new.mode, new.carrier, new.service, new.total_cost,
+        new.currency, new.status, new.purchased_at, new.delivered_at, v_is_on_time,
+        new.from_city, new.from_state, new.from_country, new.to_city, new.to_state,
+        new.to_country, new.deleted_at) f;
     if not found then
-        insert into waybill.shipment_deltas (
-            date, mode, carrier, service, currency, days, from_city, from_state,
-            from_country, to_city, to_state, to_country, shipments, purchased,
-            delivered, in_transit, failed, cancelled, on_time, promised, cost,
-            costed, seconds, timed)
-        select f.date, f.mode, f.carrier, f.service, f.currency, f.days,
-            f.from_city, f.from_state, f.from_country, f.to_city, f.to_state,
-            f.to_country, -f.shipments, -f.purchased, -f.delivered, -f.in_transit,
-            -f.failed, -f.cancelled, -f.on_time, -f.promised, -f.cost, -f.costed,
-            -f.seconds, -f.timed
-        from waybill.figures_of(v_old) f
-        union all
-        select f.*
-        from waybill.figures_of(v_new) f;
+        perform waybill.note_move(row(old.created_at, old.mode, old.carrier,
+            old.service, old.total_cost, old.currency, old.status, old.purchased_at,
+            old.delivered_at, v_was_on_time, old.from_city, old.from_state,
+            old.from_country, old.to_city, old.to_state, old.to_country,
+            old.deleted_at)::waybill.figure_facts, row(new.created_at, new.mode,
+            new.carrier, new.service, new.total_cost, new.currency, new.status,
+            new.purchased_at, new.delivered_at, v_is_on_time, new.from_city,
+            new.from_state, new.from_country, new.to_city, new.to_state,
+            new.to_country, new.deleted_at)::waybill.figure_facts);
     end if;
     return null;
 end
@@ -637,8 +742,14 @@ create or replace view waybill.analytics_summaries as
 
 revoke all on function
     waybill.shipment_figures(waybill.shipments),
+    waybill.under_way(text),
+    waybill.failed(text),
+    waybill.cancelled(text),
+    waybill.days_under_way(text, timestamptz, timestamptz),
+    waybill.seconds_under_way(text, timestamptz, timestamptz),
     waybill.figures_of(waybill.figure_facts),
-    waybill.changed_figures(waybill.figure_facts, waybill.figure_facts),
+    waybill.changed_figures,
+    waybill.note_move(waybill.figure_facts, waybill.figure_facts),
     waybill.forget_figures(),
     waybill.days_percentile(numeric, integer[], bigint[])
 from public;
