@@ -8,6 +8,7 @@
  */
 #include "ctl/commands.h"
 #include "ctl/credentials.h"
+#include "ctl/service.h"
 #include "shared/buf.h"
 #include "shared/log.h"
 #include "shared/privacy.h"
@@ -26,95 +27,100 @@ static const char default_file[] = "/etc/waybill/waybill.conf";
 static int help_run(const struct conf *, int count, char **words);
 static int version_run(const struct conf *, int count, char **words);
 
+/* What a command needs, each of them what stands before it, too: the configuration;
+ * PostgreSQL as the services reach it, as whose user root then goes on; EasyPost's
+ * keys, which root alone may read. */
+enum need { NOTHING, CONF, SERVICE, EASYPOST };
+
 /* clang-format off */
 static const struct command {
 	const char *name;
 	const char *usage;
 	const char *help;
 	int (*run)(const struct conf *, int count, char **words);
-	bool needs_conf;
+	enum need need;
 } commands[] = {
 	{ "migrate", "[up|down|status|history|verify]",
 	  "bring the database up to date (up), or one version back (down: what\n"
 	  "      that version added goes, with its data); tell how it is",
-	  migrate_run, true },
+	  migrate_run, CONF },
 	{ "key", "create --name NAME --mode test|production --scopes LIST\n"
 	  "      [--rate-limit N] [--spending-limit AMOUNT] [--expires-at TIME]",
 	  "make a gateway key and print it, once; LIST of read,write,admin,\n"
 	  "      N requests a minute, AMOUNT a day",
-	  key_run, true },
+	  key_run, CONF },
 	{ "key", "limit PREFIX|ID [--rate-limit N|none] [--spending-limit AMOUNT|none]\n"
 	  "      [--expires-at TIME|none]",
-	  "change what is named here of a key", key_run, true },
+	  "change what is named here of a key", key_run, CONF },
 	{ "key", "list", "show all keys, but never their secret part",
-	  key_run, true },
-	{ "key", "revoke PREFIX|ID", "end a key", key_run, true },
+	  key_run, CONF },
+	{ "key", "revoke PREFIX|ID", "end a key", key_run, CONF },
 	{ "privacy", "truncate|erase --before TIME",
 	  "cut the clients' addresses of all requests before TIME, a day or more,\n"
 	  "      to their network; or erase them",
-	  privacy_run, true },
+	  privacy_run, CONF },
 	{ "refresh", "[--since DAY]",
 	  "compare the figures with the shipments, a part of the last 90 days or\n"
 	  "      all from DAY on, and repair them; keep the partitions",
-	  refresh_run, true },
+	  refresh_run, SERVICE },
 	{ "report", "[--days N] [--mode test|production] [--csv|--daily]",
 	  "show the figures of the last N days (30, at most 730): carriers, the\n"
 	  "      change, what is late, routes; as CSV the same, or each day",
-	  report_run, true },
+	  report_run, SERVICE },
 	{ "jobs", "[--once]", "bring the spool into the database and do what is\n"
 	  "      queued there, for ever",
-	  jobs_run, true },
+	  jobs_run, SERVICE },
 	{ "jobs", "list", "show what is queued, and what has failed for good",
-	  jobs_run, true },
+	  jobs_run, SERVICE },
 	{ "jobs", "retry ID|all", "queue again what has failed for good",
-	  jobs_run, true },
+	  jobs_run, SERVICE },
 	{ "backfill", "[--since DAY] [--until DAY] [--type TYPE]",
 	  "bring what EasyPost has from before into the database; one that was\n"
 	  "      cut short goes on; TYPE is shipment, tracker, address or refund",
-	  backfill_run, true },
+	  backfill_run, EASYPOST },
 	{ "reconcile", "[--days N]",
 	  "compare what EasyPost lists of the last N days (30) with what is here,\n"
 	  "      fetch what is missing, and write the ledger",
-	  reconcile_run, true },
+	  reconcile_run, EASYPOST },
 	{ "rebuild", "", "make all tables anew from the stored documents and events;\n"
 	  "      changes nothing where all is well",
-	  rebuild_run, true },
+	  rebuild_run, SERVICE },
 	{ "spool", "[list]", "show what waits for the database here, and what it\n"
 	  "      refused; exit status 1 when it refused any",
-	  spool_run, true },
-	{ "spool", "show NAME", "print the body of a record", spool_run, true },
+	  spool_run, CONF },
+	{ "spool", "show NAME", "print the body of a record", spool_run, CONF },
 	{ "spool", "retry NAME|all", "let what was refused wait again",
-	  spool_run, true },
+	  spool_run, CONF },
 	{ "check", "[--quiet] [--url https://HOST[:PORT]] [--ca FILE]\n"
 	  "      [--nginx FILE]",
 	  "look for what is wrong with this installation and say what mends it;\n"
 	  "      with --url nginx and its certificate, too; as root it sees most",
-	  check_run, false },
+	  check_run, NOTHING },
 	{ "status", "[--json]", "show what is going on at this moment",
-	  status_run, true },
+	  status_run, CONF },
 	{ "webhook", "register URL [--mode test|production] [--ca FILE]",
 	  "let EasyPost deliver to URL, signed with this host's secret; what is\n"
 	  "      registered already gets the secret and is enabled",
-	  webhook_run, true },
+	  webhook_run, CONF },
 	{ "webhook", "list [--mode test|production]",
 	  "show the webhooks that EasyPost has; * leads to Waybill",
-	  webhook_run, true },
+	  webhook_run, CONF },
 	{ "webhook", "test [URL] [--ca FILE]",
 	  "deliver a signed event that changes nothing, and see whether it arrives",
-	  webhook_run, true },
+	  webhook_run, CONF },
 	{ "webhook", "new-secret", "make a secret, and keep the one before until\n"
-	  "      EasyPost has the new one", webhook_run, true },
-	{ "webhook", "delete ID", "end a webhook at EasyPost", webhook_run, true },
+	  "      EasyPost has the new one", webhook_run, CONF },
+	{ "webhook", "delete ID", "end a webhook at EasyPost", webhook_run, CONF },
 	{ "tune", "[--memory 4G] [--cores N] [--connections N] [--storage ssd|disk]",
 	  "print settings of PostgreSQL for this machine, or one like that, with\n"
 	  "      their reasons, and compare them with the running server",
-	  tune_run, true },
+	  tune_run, CONF },
 	{ "config", "[KEY...]",
 	  "show the configuration in effect, secrets masked; or these keys alone,\n"
 	  "      exit status 1 when none of them is set",
-	  config_run, true },
-	{ "version", "", "show the version", version_run, false },
-	{ "help", "", "show this", help_run, false },
+	  config_run, CONF },
+	{ "version", "", "show the version", version_run, NOTHING },
+	{ "help", "", "show this", help_run, NOTHING },
 };
 
 /* clang-format on */
@@ -190,23 +196,38 @@ read_options(int argc, char **argv, const char **file, const char **name)
 	return true;
 }
 
+/* False, and told, when the command cannot have what it needs. */
+static bool
+prepare(struct conf *conf, const char *file, enum need need)
+{
+	struct buf said;
+	bool is_ready = true;
+
+	buf_init(&said, ERROR_MAX_BYTES);
+	/* For root: no more than is needed. */
+	(void)credentials_name(file, "DATABASE_");
+	if (need == EASYPOST)
+		(void)credentials_name(file, "EASYPOST_");
+	if (need >= CONF)
+		is_ready = conf_load(conf, file, &said);
+	if (is_ready && need >= SERVICE)
+		is_ready = service_become_user(conf, &said);
+	if (!is_ready)
+		(void)fprintf(stderr, "waybill: %s\n", said.data);
+	else if (need >= CONF)
+		privacy_begin(conf);
+	buf_free(&said);
+	return is_ready;
+}
+
 static int
 run(const struct command *command, const char *file, int count, char **words)
 {
 	struct conf conf;
-	struct buf error;
 	int status;
 
-	buf_init(&error, ERROR_MAX_BYTES);
-	/* For root; keys and the webhooks' secrets are for few commands. */
-	(void)credentials_name(file, "DATABASE_");
-	if (command->needs_conf && !conf_load(&conf, file, &error)) {
-		(void)fprintf(stderr, "waybill: %s\n", error.data);
-		buf_free(&error);
+	if (!prepare(&conf, file, command->need))
 		return CTL_FAILED;
-	}
-	if (command->needs_conf)
-		privacy_begin(&conf);
 	optind = 0; /* glibc: begin anew */
 	status = command->run(&conf, count, words);
 	/* What was printed counts only when it arrived. */

@@ -62,9 +62,11 @@ session_failed(const struct db *db, const char *what)
 
 	(void)fprintf(stderr, "waybill: %s: %s%s%s\n", what, error->message,
 	    error->sqlstate[0] == '\0' ? "" : " SQLSTATE ", error->sqlstate);
-	/* Also by the message: a refused connection comes without a code. */
+	/* Also by the message: a refused connection comes without a code.  Of root
+	 * PostgreSQL mostly knows nothing. */
 	if (strcmp(error->sqlstate, lacks_privilege) == 0 ||
-	    strstr(error->message, "permission denied") != NULL)
+	    strstr(error->message, "permission denied") != NULL ||
+	    strstr(error->message, "role \"root\"") != NULL)
 		(void)fprintf(stderr,
 		    "waybill: the login in DATABASE_URL may not do this; that "
 		    "of the database's owner may\n");

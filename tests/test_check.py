@@ -203,6 +203,34 @@ def test_who_is_not_root_is_told_what_he_cannot_see(own):
         shutil.rmtree(place)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+def test_what_the_check_says_works_for_root(own):
+    """Over the socket the login is the name of the services' user, and EasyPost's
+    keys are in files of root's."""
+    place = tempfile.mkdtemp(prefix="waybill-", dir="/var/tmp")
+    try:
+        os.mkdir(place + "/secrets", 0o700)
+        os.mkdir(place + "/spool", 0o700)
+        shutil.chown(place + "/spool", "postgres", "postgres")
+        os.chmod(place, 0o755)
+        with open(place + "/secrets/easypost-test-api-key", "w",
+                  encoding="ascii") as file:
+            file.write(own.settings["EASYPOST_TEST_API_KEY"])
+        with open(place + "/waybill.conf", "w", encoding="utf-8") as file:
+            file.write(f"DATABASE_URL={re.sub('//[^@/]*@', '//', own.service_url)}"
+                       f"\nWAYBILL_SPOOL_DIR={place}/spool\n"
+                       f"EASYPOST_API_BASE={own.sim.base}\n")
+        for words, says in ((("jobs", "list"), ""), (("report",), ""),
+                            (("backfill", "--type", "refund"), "test refunds ")):
+            done = run(own, *words, conf_file=place + "/waybill.conf")
+            assert done.returncode == 0, (words, done.stderr)
+            assert says in done.stdout
+        done = run(own, "key", "list", conf_file=place + "/waybill.conf")
+        assert done.returncode == 1 and "database's owner may" in done.stderr
+    finally:
+        shutil.rmtree(place)
+
+
 def test_a_pool_that_does_not_run(own):
     own.stop_pool("webhook")
     try:

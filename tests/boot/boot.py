@@ -351,6 +351,16 @@ def test_a_timer_fires_for_a_run_that_was_missed(box, timer):
     assert box.machine.show(f"{timer}.timer", "NextElapseUSecRealtime")
 
 
+# What check, alerts and documents have an administrator type.
+BY_HAND = ("status", "jobs list", "jobs retry all", "spool", "refresh", "report",
+           "rebuild", "backfill", "reconcile --days 1")
+
+
+@pytest.mark.parametrize("command", BY_HAND)
+def test_what_timers_and_services_do_root_may_do_by_hand(box, command):
+    box.machine.run("waybill", *command.split())
+
+
 def test_what_the_timers_started_has_done_its_work(box):
     assert sorted(backups(box)) == ["diff", "full", "full"]
     assert int(box.psql("select count(*) from waybill.refresh_history")) >= 3
@@ -629,6 +639,8 @@ def test_the_database_may_want_a_password(box):
     kept = Kept(box)
     box.machine.run("systemctl", "start", "waybill-refresh", "waybill-reconcile")
     assert kept.is_there()
+    for command in BY_HAND:
+        box.machine.run("waybill", *command.split())
     ways = box.psql("select application_name, coalesce(host(client_addr), '-') "
                     "from pg_stat_activity where usename = 'waybill'")
     assert {line.split("|")[1] for line in ways.split("\n")} == {"127.0.0.1"}
