@@ -7,6 +7,7 @@
 #include "shared/clock.h"
 #include "shared/envfile.h"
 #include "shared/file.h"
+#include "shared/hmac.h"
 #include "shared/pool.h"
 #include "shared/scoreboard.h"
 #include "shared/spool.h"
@@ -185,9 +186,63 @@ look_at_directory(const char *dir, struct verdict *verdict)
 	(void)closedir(directory); /* was only read */
 }
 
+/* Also when one of them cannot be read. */
+static bool
+hold_the_same(const char *path, const char *other_path)
+{
+	struct buf text, other;
+	bool is_same = true;
+
+	buf_init(&text, FILE_MAX_BYTES);
+	buf_init(&other, FILE_MAX_BYTES);
+	if (file_read(path, &text) && file_read(other_path, &other))
+		is_same = hmac_equal(text.len == 0 ? "" : text.data,
+		    other.len == 0 ? "" : other.data);
+	if (text.data != NULL)
+		explicit_bzero(text.data, text.size);
+	if (other.data != NULL)
+		explicit_bzero(other.data, other.size);
+	buf_free(&text);
+	buf_free(&other);
+	return is_same;
+}
+
+/* systemd gives a service its secrets when it starts, and not what they are changed
+ * to later. */
+static void
+look_at_given(
+    const struct check *check, const char *service, struct verdict *verdict)
+{
+	char dir[PATH_MAX], given[PATH_MAX], path[CREDENTIALS_PATH_MAX];
+	const struct dirent *entry;
+	DIR *directory;
+
+	(void)snprintf(dir, sizeof(dir), "/run/credentials/waybill-%s.service",
+	    service); /* fits */
+	directory = opendir(dir);
+	if (directory == NULL)
+		return;
+	while (verdict->state == VERDICT_OK &&
+	    (entry = readdir(directory)) != NULL) {
+		credentials_path(check->file, entry->d_name, path);
+		if (*entry->d_name == '.' ||
+		    snprintf(given, sizeof(given), "%s/%s", dir,
+			entry->d_name) >= (int)sizeof(given) ||
+		    hold_the_same(given, path))
+			continue;
+		verdict_set(verdict, VERDICT_WARN,
+		    "waybill-%s goes on with what %s was when it started",
+		    service, entry->d_name);
+		verdict_cure(verdict, "systemctl restart waybill-%s", service);
+	}
+	(void)closedir(directory); /* was only read */
+}
+
 void
 check_secrets(struct check *check, int subject, struct verdict *verdict)
 {
+	static const char *const services[] = { "read", "webhook", "upstream",
+		"jobs" };
 	char dir[CREDENTIALS_PATH_MAX];
 
 	(void)subject;
@@ -196,6 +251,8 @@ check_secrets(struct check *check, int subject, struct verdict *verdict)
 		look_at_file(check, verdict);
 	if (check->secrets == CREDENTIALS_NAMED)
 		look_at_directory(dir, verdict);
+	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++)
+		look_at_given(check, services[i], verdict);
 	if (verdict->state != VERDICT_OK)
 		return;
 	if (check->secrets == CREDENTIALS_HIDDEN) {

@@ -300,12 +300,38 @@ def test_more_workers_than_the_machine_has_memory_for(own, tmp_path):
     assert found(*said)["memory"][0] == "ok"
 
 
-def check_beside(own, path, place="/sys/fs/cgroup", **more):
-    """With this path in place of the kernel's."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_a_service_that_has_not_got_the_secret_that_is_there(own, tmp_path):
+    """Of what systemd gave it when it started."""
+    conf, secrets = tmp_path / "waybill.conf", tmp_path / "secrets"
+    conf.write_text(f"WAYBILL_SPOOL_DIR={own.spool_dir}\n")
+    conf.chmod(0o640)
+    given = tmp_path / "run" / "credentials" / "waybill-upstream.service"
+    for folder in (secrets, given):
+        folder.mkdir(parents=True, mode=0o700)
+        for name in ("easypost-api-key", "database-url"):
+            (folder / name).write_text("")
+            (folder / name).chmod(0o600)
+
+    def found():
+        return check_beside(own, tmp_path / "run", "/run", conf_file=conf)
+
+    assert found()["secrets"][:2] == ["ok", "nobody else may read them"]
+    (secrets / "easypost-api-key").write_text(own.settings["EASYPOST_API_KEY"])
+    found().tells(
+        "secrets", "warn", "waybill-upstream goes on with what easypost-api-key "
+        "was", "systemctl restart waybill-upstream")
+    shutil.copy(secrets / "easypost-api-key", given)
+    assert found()["secrets"][0] == "ok"
+
+
+def check_beside(own, path, place="/sys/fs/cgroup", conf_file=None, **more):
+    """With this path in place of the kernel's, or the system's."""
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-euc",
          'mount --bind "$0" "$1"; shift; exec "$@"', path, place,
-         own.service.program("waybill"), "-c", own.conf_file, "check"],
+         own.service.program("waybill"), "-c", conf_file or own.conf_file,
+         "check"],
         capture_output=True, text=True, check=False, timeout=40, cwd="/",
         env={**ENVIRONMENT, **ALONE, **more})
     assert done.stderr == ""

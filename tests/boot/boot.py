@@ -314,6 +314,13 @@ def test_all_is_well_says_the_check(box):
     assert re.search("(?m)^ok +nginx ", found), found
 
 
+def test_a_secret_that_was_changed_wants_a_restart(box):
+    for secret, says in (("another", "-> systemctl restart waybill-webhook\n"),
+                         (box.secret, "ok    secrets ")):
+        box.machine.write("/etc/waybill/secrets/webhook-secret", secret)
+        assert says in box.machine.run("waybill", "check", check=False)
+
+
 # --- saved, and what happens by itself ----------------------------------------
 
 
