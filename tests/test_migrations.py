@@ -12,7 +12,8 @@ import pytest
 
 import documents
 from env.process import ENVIRONMENT
-from helpers import Client, compact, parallel, unique
+from helpers import (Client, Database, compact, parallel, unique, wait_until)
+from test_figures import assert_right
 
 
 class Empty:
@@ -287,6 +288,39 @@ def test_data_survives_down_one_and_up(fresh):
     fresh.waybill("migrate", "up")
     assert fresh.query("select city from waybill.addresses "
                        "where easypost_id = 'adr_stays'") == [("Reno",)]
+
+
+def go_down_to(one, version, newest):
+    for _ in range(newest - version):
+        one.waybill("migrate", "down")
+
+
+ONE_NOTE = 20  # its migration tells figures of one kind as those of another
+
+
+def test_who_writes_and_a_migration_do_not_wait_for_each_other(fresh, newest):
+    """He has the shipments already, and comes to the notes only later."""
+    db, writer = Database(fresh.admin_url), Database(fresh.admin_url)
+    go_down_to(fresh, ONE_NOTE - 1, newest)
+    writer("begin; lock table shipments in row exclusive mode")
+    migration = fresh.start("migrate", "up")
+    wait_until(lambda: db.one(
+        "select count(*) from pg_locks where not granted and relation = "
+        "'shipments'::regclass") > 0, 30, "the migration")
+    writer("insert into shipments (carrier) values ('USPS')")
+    writer("commit")
+    out, err = migration.communicate(timeout=120)
+    assert migration.returncode == 0, (out, err)
+    writer.close()
+    wait_until(lambda: db.one(
+        "select count(*) from pg_stat_activity where datname = "
+        "current_database() and pid <> pg_backend_pid() and "
+        "backend_type = 'client backend'") == 0, 30,
+        "the others' end")
+    assert db.one("select deadlocks from pg_stat_database "
+                  "where datname = current_database()") == 0
+    assert_right(db)
+    db.close()
 
 
 def test_two_at_once_do_it_once(empty, newest):

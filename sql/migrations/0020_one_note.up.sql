@@ -5,6 +5,12 @@
 
 -- Whoever merges waits, before he holds anything that is changed here.
 select pg_advisory_xact_lock(hashtextextended('waybill.merge', 0));
+-- And so does who writes or reads: all is locked before anything is done, with all that
+-- the views are of, or somebody who has the first of it already would wait for the rest.
+lock table waybill.shipments in share row exclusive mode;
+lock table waybill.analytics_summaries, waybill.carrier_performance,
+    waybill.mv_daily_shipment_analytics, waybill.mv_carrier_performance,
+    waybill.route_figures in access exclusive mode;
 
 alter table waybill.shipment_deltas
     add column timed integer not null default 0;
