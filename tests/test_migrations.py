@@ -13,7 +13,7 @@ import pytest
 import documents
 from env.process import ENVIRONMENT
 from helpers import (Client, Database, compact, parallel, unique, wait_until)
-from test_figures import assert_right
+from test_figures import Changer, assert_right
 
 
 class Empty:
@@ -296,6 +296,31 @@ def go_down_to(one, version, newest):
 
 
 ONE_NOTE = 20  # its migration tells figures of one kind as those of another
+
+
+def test_figures_outlive_another_kind_of_notes(fresh, newest):
+    """Merged and not, on the way down and on the way up."""
+    db = Database(fresh.admin_url)
+    changer = Changer(fresh.admin_url, 7)
+    for merges in (True, False):
+        changer.run(200)
+        if merges:
+            assert db.one("select merge_figures()") > 0
+    assert db.one("select count(*) from shipment_deltas") > 0
+    assert_right(db)
+    go_down_to(fresh, ONE_NOTE - 1, newest)
+    assert_right(db)
+    changer.run(200)
+    assert db.one("select count(*) from shipment_deltas where days > 0") > 0
+    assert_right(db)
+    fresh.waybill("migrate", "up")
+    assert assert_right(db) > 100
+    changer.run(200)
+    db("select merge_figures()")
+    assert_right(db)
+    assert not any(row[0] for row in db(
+        "select drift from refresh_analytics_views('2000-01-01')"))
+    db.close()
 
 
 def test_who_writes_and_a_migration_do_not_wait_for_each_other(fresh, newest):
