@@ -498,6 +498,25 @@ def test_what_has_piled_up_is_merged_in_parts(own, own_db):
     assert_right(own_db)
 
 
+def test_a_part_has_no_more_than_what_has_ended(own, own_db):
+    """Notes out of a dump get the number of who merges them, which may be greater
+    than that of somebody who goes on and of whom he knows nothing yet."""
+    other = Database(own.database_url)
+    own.stop_pool("jobs")
+    try:
+        own_db("select merge_figures()")
+        other("begin")
+        number = other.one("select pg_current_xact_id()::text")
+        own_db("begin; insert into shipments (carrier) values ('Dumped')")
+        assert not own_db.one(
+            "select pg_visible_in_snapshot(%s::xid8, first_notes(0))", number)
+        own_db("rollback")
+        other("rollback")
+    finally:
+        own.start_pool("jobs")
+    other.close()
+
+
 # --- what was broken by hand is found ------------------------------------------------
 
 

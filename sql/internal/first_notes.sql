@@ -27,6 +27,8 @@ begin
     if v_end = (select min(d.xid) from waybill.shipment_deltas d) then
         v_end := (v_end::text::numeric + 1)::text::xid8;
     end if;
+    -- notes out of a dump now have our own number, which may be beyond that look
+    v_end := least(v_end, pg_snapshot_xmax(v_now));
     return cast(format('%s:%s:%s', least(pg_snapshot_xmin(v_now), v_end), v_end, (
         select string_agg(x::text, ',' order by x::text::numeric)
         from pg_snapshot_xip(v_now) x
