@@ -722,6 +722,35 @@ def test_what_is_older_than_90_days_leaves_the_routes(own, own_db):
     assert_right(own_db)
 
 
+def test_what_is_made_ready_is_of_the_day_that_has_begun(own, own_db):
+    """Between a merge and the answers that follow it a day may begin."""
+    city = unique("Night")[:20]
+    own.stop_pool("jobs")
+    try:
+        own_db("insert into shipments (created_at, from_address, mode) select "
+               "date_trunc('day', now(), 'UTC') - interval '90 days', %s, "
+               "'production' from generate_series(1, 5000)",
+               psycopg2.extras.Json({"city": city}))
+        own_db("select merge_figures()")
+        own_db("""
+            begin;
+            select hold_merges();
+            update analytics_state set routes_from = routes_from - 1;
+            select check_routes(current_date - 90, current_date + 400);
+            update dashboards set since = '-infinity';
+            commit""")
+        assert city in own_db.one("select top_routes_json('production')::text")
+        own_db("select make_dashboards()")
+        own_db("select merge_figures()")
+        assert_right(own_db)
+        assert own_db.one("select count(*) from dashboards "
+                          "where body::text like %s", f"%{city}%") == 0
+    finally:
+        own_db("delete from shipments where from_address ->> 'city' = %s", city)
+        own.start_pool("jobs")
+    assert_right(own_db)
+
+
 def test_a_horizon_of_another_cluster_hides_nothing_for_long(own, own_db):
     """A dump carries the transactions' numbers of the cluster it was made in."""
     own_db("update analytics_state set horizon = '1000000000'")

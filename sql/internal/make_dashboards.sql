@@ -11,6 +11,7 @@ begin
     if not pg_try_advisory_xact_lock(hashtextextended('waybill.merge', 0)) then
         return;
     end if;
+    perform waybill.move_routes(); -- a day may have begun since the merge
     insert into waybill.dashboards as k (mode, days, since, body)
     select a.mode, p.days, v_since, waybill.dashboard_json(a.mode, p.days)
     from waybill.analytics_state a
