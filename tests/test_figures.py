@@ -928,6 +928,26 @@ def test_nothing_is_left_when_all_are_truncated(own_db):
     assert assert_right(own_db) > 0
 
 
+def test_who_truncates_and_who_makes_answers_do_not_wait_for_each_other(own, own_db):
+    """He has the table already, and asks for the lock of merging last."""
+    own.stop_pool("jobs")
+    try:
+        own_db("update dashboards set since = '-infinity'")
+        holder = Database(own.database_url)
+        holder("begin; lock table shipments in access exclusive mode")
+        making, made = in_background(own, "select make_dashboards()")
+        wait_until(lambda: is_done_or_waits(own_db, making, "make_dashboards"),
+                   30, "the answers")
+        holder("truncate shipments cascade")
+        holder("rollback")
+        holder.close()
+        making.join()
+        assert made
+    finally:
+        own.start_pool("jobs")
+    assert_right(own_db)
+
+
 def test_only_test_is_counted_where_nothing_else_is(own_db):
     """At once, by whatever has not been merged."""
     def modes():

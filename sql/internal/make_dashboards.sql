@@ -8,6 +8,8 @@ as $$
 declare
     v_since timestamptz := waybill.half_day();
 begin
+    -- before that lock: who empties the table takes the two in this order, too
+    lock table waybill.shipments in access share mode;
     if not pg_try_advisory_xact_lock(hashtextextended('waybill.merge', 0)) then
         return;
     end if;
