@@ -120,6 +120,14 @@ class Right:
                         counts["timed"], counts["seconds"])):
                     route[place] += count
 
+    def leading(self, mode):
+        """The ten routes with most shipments, in all currencies."""
+        totals = collections.Counter()
+        for key, counts in self.routes.items():
+            if key[0] == mode:
+                totals[key[1:7]] += counts[0]
+        return sorted(totals.items(), key=lambda one: (-one[1], one[0]))[:10]
+
     def count(self, key, days, counts):
         for name in REST:
             self.days[*key, 0][name] += counts[name]
@@ -157,6 +165,13 @@ def shown_days(db):
     return shown.days
 
 
+def shown_routes(db, mode):
+    return [(tuple(route[end + part] for end in ("from_", "to_")
+                   for part in ("city", "state", "country")),
+             route["shipment_count"])
+            for route in db.one("select top_routes_json(%s)", mode)]
+
+
 def assert_sums(db):
     """As the transaction sees it."""
     start = db("select routes_from from analytics_state limit 1")[0][0]
@@ -185,6 +200,8 @@ def assert_sums(db):
                          "dashboard_json(%s, %s)::text",
                          days, mode, mode, days)[0]
         assert ready == anew, (mode, days)
+    for mode in ("test", "production"):
+        assert shown_routes(db, mode) == right.leading(mode)
     return len(rows)
 
 
@@ -912,6 +929,36 @@ def test_what_becomes_of_a_shipment_is_one_note(own_db):
                 "select count(*) from noted", carrier))
         # the first has the note of the new one as well
         assert counts == [2, 0, 1, 1, 1, 2, 1, 0, 2, 1, 2, 1, 0]
+    finally:
+        own_db("rollback")
+
+
+def test_a_route_leads_by_all_of_its_currencies(own_db):
+    """Merged, and not: though none of its rows is among the greatest."""
+    def insert(city, currency, number):
+        own_db("insert into shipments (total_cost, currency, from_address, "
+               "to_address) select case when %s is not null then 5 end, %s::text, "
+               "'{\"city\": \"Lead\"}', json_build_object('city', %s::text) "
+               "from generate_series(1, %s)", currency, currency, city, number)
+
+    own_db("begin; truncate shipments cascade")
+    try:
+        for number in range(31):
+            insert(f"Town {number:02}", "USD", 6)
+        for currency in ("USD", "EUR", None):
+            insert("Busiest", currency, 3)
+        insert("Late", "USD", 9)
+        for _ in range(2):
+            assert [key[3] for key, _ in shown_routes(own_db, "production")] == [
+                "Busiest", "Late"] + [f"Town {number:02}" for number in range(8)]
+            assert assert_sums(own_db) == 31 * 6 + 18
+            assert own_db.one("select merge_figures()") is not None
+        own_db("update shipments set deleted_at = now() "
+               "where to_address ->> 'city' = 'Late'")
+        insert("Town 30", "CAD", 3)
+        assert [key[3] for key, _ in shown_routes(own_db, "production")][:3] == [
+            "Busiest", "Town 30", "Town 00"]
+        assert_sums(own_db)
     finally:
         own_db("rollback")
 
