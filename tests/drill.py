@@ -334,7 +334,10 @@ def test_a_mistake_is_undone(own, backups):
     with Shop(own) as shop:
         shop.wait_for(5)
         backups("--type=full", "backup")
+        ended = time.time()
         shop.wait_for(10)
+        # A backup's end is told in whole seconds, and serves for what is after it.
+        wait_until(lambda: time.time() > ended + 1, 5, "the next second")
         db = Database(own.database_url)
         moment = db.one("select now()::text")
         before = set(shop.bought)
