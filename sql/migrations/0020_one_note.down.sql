@@ -13,6 +13,19 @@ drop function waybill.shipment_figures(waybill.shipments);
 drop function waybill.changed_figures;
 drop function waybill.note_move(waybill.figure_facts, waybill.figure_facts);
 drop function waybill.figures_of(waybill.figure_facts);
+create or replace function waybill.standing(p_status text)
+returns text
+language sql
+immutable
+parallel safe
+as $$
+    select case when p_status in ('pre_transit', 'in_transit',
+            'out_for_delivery', 'available_for_pickup') then 'in_transit'
+        when p_status in ('failure', 'error', 'return_to_sender')
+            then 'failed'
+        when p_status in ('cancelled', 'canceled') then 'cancelled'
+        else p_status end
+$$;
 drop function waybill.under_way(text);
 drop function waybill.failed(text);
 drop function waybill.cancelled(text);

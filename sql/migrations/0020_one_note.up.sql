@@ -120,6 +120,19 @@ as $$
     select (p_status in ('cancelled', 'canceled'))::integer
 $$;
 
+-- Statuses that figures_of (and late_count) take as one are one.
+create or replace function waybill.standing(p_status text)
+returns text
+language sql
+immutable
+parallel safe
+as $$
+    select case when waybill.under_way(p_status) = 1 then 'in_transit'
+        when waybill.failed(p_status) = 1 then 'failed'
+        when waybill.cancelled(p_status) = 1 then 'cancelled'
+        else p_status end
+$$;
+
 -- In how many begun days, and seconds, it came from the purchase to the delivery; 0
 -- where it is not delivered or lacks the moments for it.
 create function waybill.days_under_way(p_status text,
