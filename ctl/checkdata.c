@@ -75,38 +75,51 @@ ask_setting(struct check *check, const char *name, struct text *text)
 
 /* --- reaching it --------------------------------------------------------- */
 
-static const char more_connections[] =
-    "waybill tune tells how many there should be; sudo -u postgres psql -c "
-    "'alter system set max_connections = 200'; systemctl restart postgresql";
-
-/* By libpq's own words, which have no codes. */
+/* By the SQLSTATE with which it lets nobody in, in whatever language; that of a role
+ * has several reasons, which only the words tell apart, in English.  What libpq
+ * says itself has no code. */
 static const struct {
+	const char *sqlstate;
 	const char *words;
 	const char *cure;
 } reasons[] = {
-	{ "role \"",
+	{ "28000", "role \"",
 	    "sudo -u postgres createuser waybill (its name has to be "
 	    "that of DATABASE_URL)" },
-	{ "database \"",
-	    "sudo -u postgres createdb waybill (its name has to be "
-	    "that of DATABASE_URL)" },
-	{ "authentication failed",
-	    "sudo -u postgres psql -c '\\password waybill' sets the one that "
-	    "DATABASE_URL has; over the socket there is none (peer), but the "
-	    "login has to be named as the user: waybill" },
-	{ "no pg_hba.conf entry",
+	{ "28000", "authentication failed",
+	    "over the socket there is no password (peer), but the login has to "
+	    "be named as the user: "
+	    "DATABASE_URL=postgresql://waybill@/waybill" },
+	{ "28000", "no pg_hba.conf entry",
 	    "on PostgreSQL's host: echo 'host waybill waybill ADDRESS/32 "
 	    "scram-sha-256' >> /etc/postgresql/15/main/pg_hba.conf; systemctl "
 	    "reload postgresql" },
-	{ "too many clients", more_connections },
-	{ "remaining connection slots", more_connections },
-	{ "URL is malformed",
+	{ "28000", "",
+	    "sudo -u postgres psql -c '\\du' has to list the login of "
+	    "DATABASE_URL (if not: sudo -u postgres createuser waybill); over "
+	    "the socket it has to be named as the user: waybill; over the "
+	    "network pg_hba.conf needs a line for it" },
+	{ "28P01", "",
+	    "sudo -u postgres psql -c '\\password waybill' sets the one that "
+	    "DATABASE_URL has" },
+	{ "3D000", "",
+	    "sudo -u postgres createdb waybill (its name has to be "
+	    "that of DATABASE_URL)" },
+	{ "42501", "",
+	    "sudo -u postgres psql -c 'grant connect on database waybill to "
+	    "waybill' (their names as in DATABASE_URL)" },
+	{ "53300", "",
+	    "waybill tune tells how many there should be; sudo -u postgres "
+	    "psql "
+	    "-c 'alter system set max_connections = 200'; systemctl restart "
+	    "postgresql" },
+	{ "", "URL is malformed",
 	    "DATABASE_URL=postgresql://USER@HOST:5432/waybill, or "
 	    "postgresql:///waybill for the one on this machine" },
-	{ "no answer in time",
+	{ "", "no answer in time",
 	    "the server hangs or is far too busy: top; df; journalctl -u "
 	    "postgresql@* -n 20" },
-	{ "",
+	{ "", "",
 	    "pg_lsclusters; systemctl start postgresql; journalctl -u "
 	    "postgresql@* -n 20" },
 };
@@ -114,12 +127,16 @@ static const struct {
 static void
 tell_away(const struct db *db, struct verdict *verdict)
 {
-	const char *message = db_error(db)->message;
+	const struct db_error *error = db_error(db);
 	size_t i = 0;
 
-	while (strstr(message, reasons[i].words) == NULL)
-		i++; /* the last one is in every text */
-	verdict_set(verdict, VERDICT_FAIL, "it cannot be reached: %s", message);
+	/* The last one is of every error. */
+	while ((*reasons[i].sqlstate != '\0' &&
+		   strcmp(error->sqlstate, reasons[i].sqlstate) != 0) ||
+	    strstr(error->message, reasons[i].words) == NULL)
+		i++;
+	verdict_set(
+	    verdict, VERDICT_FAIL, "it cannot be reached: %s", error->message);
 	verdict_cure(verdict, "%s", reasons[i].cure);
 }
 

@@ -15,7 +15,8 @@
 
 enum { ASK_MS = 10000, SAID_MAX_BYTES = 512 };
 
-static const char lacks_privilege[] = "42501"; /* SQLSTATE */
+static const char lacks_privilege[] = "42501"; /* SQLSTATEs */
+static const char unknown_login[] = "28000";
 
 const char *
 session_unset(const struct conf *conf)
@@ -62,11 +63,9 @@ session_failed(const struct db *db, const char *what)
 
 	(void)fprintf(stderr, "waybill: %s: %s%s%s\n", what, error->message,
 	    error->sqlstate[0] == '\0' ? "" : " SQLSTATE ", error->sqlstate);
-	/* Also by the message: a refused connection comes without a code.  Of root
-	 * PostgreSQL mostly knows nothing. */
+	/* Of root PostgreSQL mostly knows nothing. */
 	if (strcmp(error->sqlstate, lacks_privilege) == 0 ||
-	    strstr(error->message, "permission denied") != NULL ||
-	    strstr(error->message, "role \"root\"") != NULL)
+	    strcmp(error->sqlstate, unknown_login) == 0)
 		(void)fprintf(stderr,
 		    "waybill: the login in DATABASE_URL may not do this; that "
 		    "of the database's owner may\n");

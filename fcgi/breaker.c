@@ -6,6 +6,7 @@
 #include "fcgi/breaker.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/sqlstate.h"
 
 enum {
 	FAILURES_TO_OPEN = 2, /* one may be a lock, or much work */
@@ -77,7 +78,7 @@ breaker_reason(const struct request *rq)
 
 	if (rq->is_breaker_open)
 		return "the database is known to be away";
-	return *error->sqlstate == '\0' ? error->message : error->sqlstate;
+	return sqlstate_message(error->sqlstate, error->message);
 }
 
 void

@@ -81,6 +81,29 @@ lost(struct db *db)
 	return fail(db, DB_AWAY, PQerrorMessage(db->conn));
 }
 
+/* A server that lets nobody in says why in its own language.  libpq tells the
+ * SQLSTATE only in a verbose message, "...FATAL:  28P01: ...". */
+static enum db_status
+not_let_in(struct db *db)
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	const char *message = PQerrorMessage(db->conn);
+	const char *at = strstr(message, ":  ");
+	char state[sizeof(db->error.sqlstate)];
+	char plain[DB_MESSAGE_MAX];
+
+	if (at == NULL || strspn(at + 3, digits) != sizeof(state) - 1 ||
+	    strncmp(at + 2 + sizeof(state), ": ", 2) != 0)
+		return fail(db, DB_AWAY, message);
+	at += 3;
+	(void)snprintf(state, sizeof(state), "%s", at);
+	/* Cut at most, as a message may be. */
+	(void)snprintf(plain, sizeof(plain), "%.*s%s", (int)(at - message),
+	    message, at + sizeof(state) + 1);
+	set_error(&db->error, state, plain);
+	return DB_AWAY;
+}
+
 static void
 set_server_error(struct db_error *error, const PGresult *result)
 {
@@ -150,6 +173,8 @@ finish_connecting(struct db *db, int64_t deadline_ms)
 
 	if (PQstatus(db->conn) == CONNECTION_BAD)
 		return lost(db);
+	/* Returns the verbosity before. */
+	(void)PQsetErrorVerbosity(db->conn, PQERRORS_VERBOSE);
 	while (step != PGRES_POLLING_OK) {
 		enum db_status status = wait_for(db,
 		    step == PGRES_POLLING_READING ? POLLIN : POLLOUT,
@@ -159,8 +184,9 @@ finish_connecting(struct db *db, int64_t deadline_ms)
 			return status;
 		step = PQconnectPoll(db->conn);
 		if (step == PGRES_POLLING_FAILED)
-			return lost(db);
+			return not_let_in(db);
 	}
+	(void)PQsetErrorVerbosity(db->conn, PQERRORS_DEFAULT); /* as above */
 	/* Sending must not block either. */
 	return PQsetnonblocking(db->conn, 1) == 0 ? DB_OK : lost(db);
 }

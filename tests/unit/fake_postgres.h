@@ -44,6 +44,7 @@ enum fake_deed {
 	FAKE_SILENCE,
 	FAKE_NOTICES, /* an answer with a notice before and after it */
 	FAKE_DEAF,    /* reads nothing more, from the beginning on */
+	FAKE_CLOSED,  /* lets nobody in, with the code */
 };
 
 static struct fake {
@@ -250,6 +251,11 @@ fake_serve(FILE *from, FILE *to)
 	fake->connections++;
 	if (fake_hear(from, NULL, bytes) == 0)
 		return;
+	if (fake->deed == FAKE_CLOSED && fake->times > 0) {
+		fake->times--;
+		fake_say_error(to, 'E', "FATAL", fake->code);
+		return;
+	}
 	FAKE_SAY(to, 'R', "\0\0\0\0");
 	FAKE_SAY(to, 'S', "server_version\00015.0\0");
 	fake_say_ready(to, 'I');

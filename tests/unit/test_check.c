@@ -7,24 +7,39 @@
 static void
 a_database_that_cannot_be_reached(void **state)
 {
-	static const char *const reasons[][2] = {
-		{ "connection refused", "systemctl start postgresql" },
-		{ "role \"waybill\" does not exist", "createuser waybill" },
-		{ "database \"w\" does not exist", "createdb waybill" },
-		{ "Peer authentication failed for user", "(peer)" },
-		{ "no pg_hba.conf entry for host", "scram-sha-256' >> " },
-		{ "sorry, too many clients already", "max_connections" },
-		{ "remaining connection slots are", "max_connections" },
-		{ "the URL is malformed", "DATABASE_URL=postgresql://USER@" },
-		{ "no answer in time", "the server hangs" },
+	static const char *const reasons[][3] = {
+		{ "", "connection refused", "systemctl start postgresql" },
+		{ "28000", "role \"w\" does not exist", "createuser waybill" },
+		{ "28000", "Rolle »w« existiert nicht", "'\\du' has to list" },
+		{ "3D000", "database \"w\" does not exist",
+		    "createdb waybill" },
+		{ "3D000", "Datenbank »w« existiert nicht",
+		    "createdb waybill" },
+		{ "28000", "Peer authentication failed for user", "(peer)" },
+		{ "28P01", "password authentication failed",
+		    "psql -c '\\password waybill'" },
+		{ "28000", "no pg_hba.conf entry for host",
+		    "scram-sha-256' >> " },
+		{ "42501", "permission denied for database \"w\"",
+		    "grant connect on database" },
+		{ "53300", "sorry, too many clients already",
+		    "max_connections" },
+		{ "53300", "remaining connection slots are",
+		    "max_connections" },
+		{ "57P03", "the database system is starting up",
+		    "pg_lsclusters" },
+		{ "", "the URL is malformed",
+		    "DATABASE_URL=postgresql://USER@" },
+		{ "", "no answer in time", "the server hangs" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
-		made_message = reasons[i][0];
-		made_failure("pg_catalog.current_setting", 0, DB_AWAY, "");
+		made_message = reasons[i][1];
+		made_failure(
+		    "pg_catalog.current_setting", 0, DB_AWAY, reasons[i][0]);
 		check_expect(
-		    "check", "database", "FAIL", reasons[i][0], reasons[i][1]);
+		    "check", "database", "FAIL", reasons[i][1], reasons[i][2]);
 	}
 	check_set("DATABASE_CONNECT_TIMEOUT", "60");
 	made_failure("pg_catalog.current_setting", 2, DB_LATE, "");

@@ -260,9 +260,10 @@ rights_that_are_lacking(void **state)
 {
 	(void)state;
 	made_message = "permission denied to set role";
-	made_failure("admin.keys", 0, DB_AWAY, "");
+	made_failure("admin.keys", 0, DB_AWAY, "42501");
 	expect(key_run, "key list", CTL_FAILED,
-	    "the keys cannot be read: permission denied to set role\n",
+	    "the keys cannot be read: permission denied to set role SQLSTATE "
+	    "42501\n",
 	    "that of the database's owner may\n");
 	made_message = "made to fail";
 }

@@ -443,6 +443,22 @@ a_server_that_never_stops_talking_is_left(void **state)
 	db_close(db);
 }
 
+/* The code is there in whatever language the words are. */
+static void
+a_server_that_lets_nobody_in_says_why(void **state)
+{
+	struct db *db = new_db(url);
+	struct given given = { 0 };
+
+	(void)state;
+	fake_do(FAKE_CLOSED, 1, "28P01");
+	assert_int_equal(call(db, &given), DB_AWAY);
+	assert_string_equal(db_error(db)->sqlstate, "28P01");
+	assert_non_null(strstr(db_error(db)->message, "FATAL:  no, because"));
+	assert_null(strstr(db_error(db)->message, "28P01"));
+	assert_false(db_is_connected(db));
+}
+
 static void
 a_url_is_never_quoted(void **state)
 {
@@ -557,6 +573,7 @@ main(void)
 		cmocka_unit_test(
 		    a_server_that_does_not_read_is_not_written_to_for_ever),
 		cmocka_unit_test(a_server_that_never_stops_talking_is_left),
+		cmocka_unit_test(a_server_that_lets_nobody_in_says_why),
 		cmocka_unit_test(a_url_is_never_quoted),
 		cmocka_unit_test(a_password_is_found_wherever_it_is_in_a_url),
 		cmocka_unit_test(each_call_is_logged_when_that_is_wanted),
