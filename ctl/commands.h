@@ -8,13 +8,15 @@
 #include "shared/conf.h"
 
 /* Exit status of the program; busy: somebody else does it at this very moment;
- * unset: no database is configured. */
+ * unset: no database is configured; other SQL: the database is not as this program
+ * wants it, but can be read. */
 enum {
 	CTL_OK = 0,
 	CTL_FAILED = 1,
 	CTL_USAGE = 2,
 	CTL_BUSY = 3,
 	CTL_UNSET = 4,
+	CTL_OTHER_SQL = 5,
 };
 
 /* The file of the configuration, for commands that read it themselves; NULL: there

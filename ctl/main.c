@@ -4,7 +4,7 @@
  * Reads the command line and the configuration and gives the rest to a command
  * of THE TABLE, from which the help is printed too.  Exit status: 0 done, 1
  * failed, 2 asked wrongly, 3 somebody else does it at this moment, 4 no database
- * is configured.
+ * is configured, 5 the database has other SQL.
  */
 #include "ctl/commands.h"
 #include "ctl/credentials.h"
@@ -138,7 +138,8 @@ print_help(FILE *to)
 	(void)fprintf(to,
 	    "\nFILE is %s unless said otherwise.  Exit status: 0 done, 1 "
 	    "failed,\n2 asked wrongly, 3 another backfill or reconcile is "
-	    "running, 4 no database\nis configured.\n",
+	    "running, 4 no database\nis configured, 5 the database's SQL is "
+	    "not this program's.\n",
 	    default_file);
 }
 

@@ -5,11 +5,14 @@
  * or the tables under them changed; `down` goes back one version and takes the
  * functions away, for the program of that version to put its own.  Several may
  * run at once: the later ones wait and find nothing to do.
+ * To tell the status takes no more than the services' rights: root does it as their
+ * user.
  * What must stay true: nothing is applied over files that were edited after
  * they had been applied, or over a database that is newer than the program.
  */
 #include "ctl/books.h"
 #include "ctl/commands.h"
+#include "ctl/service.h"
 #include "ctl/session.h"
 #include "ctl/table.h"
 #include "shared/clock.h"
@@ -91,16 +94,33 @@ down(struct db *db)
 	return CTL_OK;
 }
 
+/* For the services' rights, too, while the functions for it are there. */
+static bool
+look(struct db *db)
+{
+	enum db_status status = books_look(db, &books, clock_ms() + READ_MS);
+
+	if (status == DB_REFUSED)
+		return books_read(db, &books);
+	if (status != DB_OK)
+		(void)session_failed(db, "what is migrated cannot be read");
+	return status == DB_OK;
+}
+
 static int
 status(struct db *db)
 {
-	if (!books_read(db, &books))
+	bool is_ours;
+
+	if (!look(db))
 		return CTL_FAILED;
+	is_ours = books.version == files.migration_count &&
+	    books_are_deployed(&books, &files);
 	(void)printf(
 	    "version %d of %d\n", books.version, files.migration_count);
 	for (int i = books.version; i < files.migration_count; i++)
 		(void)printf("pending  %s\n", files.migrations[i].name);
-	(void)tell_edited(stdout); /* verify is who counts them */
+	is_ours = tell_edited(stdout) == 0 && is_ours;
 	if (!books.is_deployed)
 		(void)printf("functions and views are not there\n");
 	else
@@ -109,7 +129,7 @@ status(struct db *db)
 		    books_are_deployed(&books, &files)
 			? ""
 			: ": not those of this program");
-	return CTL_OK;
+	return is_ours ? CTL_OK : CTL_OTHER_SQL;
 }
 
 static bool
@@ -166,26 +186,31 @@ history(struct db *db)
 static const struct {
 	const char *name;
 	int (*run)(struct db *);
+	bool as_service;
 } actions[] = {
-	{ "up", up },
-	{ "down", down },
-	{ "status", status },
-	{ "history", history },
-	{ "verify", verify },
+	{ "up", up, false },
+	{ "down", down, false },
+	{ "status", status, true },
+	{ "history", history, false },
+	{ "verify", verify, false },
 };
 
 static int
-run(const struct conf *conf, int (*action)(struct db *))
+run(const struct conf *conf, int (*action)(struct db *), bool as_service)
 {
-	struct buf error;
+	struct buf said;
 	struct db *db;
 	int result;
+	bool is_ready;
 
-	buf_init(&error, ERROR_MAX_BYTES);
-	if (!sqlfiles_read(conf->sql_dir, &files, &error)) {
-		(void)fprintf(stderr, "waybill: %s\n", error.data);
+	buf_init(&said, ERROR_MAX_BYTES);
+	is_ready = sqlfiles_read(conf->sql_dir, &files, &said) &&
+	    (!as_service || service_become_user(conf, &said));
+	if (!is_ready)
+		(void)fprintf(stderr, "waybill: %s\n", said.data);
+	buf_free(&said);
+	if (!is_ready)
 		return CTL_FAILED;
-	}
 	/* As the URL says: before the first time there is no other role. */
 	db = session_open(conf, NULL, 0);
 	result = action(db);
@@ -202,6 +227,6 @@ migrate_run(const struct conf *conf, int count, char **words)
 		return CTL_USAGE;
 	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++)
 		if (strcmp(actions[i].name, name) == 0)
-			return run(conf, actions[i].run);
+			return run(conf, actions[i].run, actions[i].as_service);
 	return CTL_USAGE;
 }

@@ -228,6 +228,16 @@ def test_status_and_history_tell_the_version(fresh, newest):
     assert today in history
 
 
+def test_status_tells_by_its_exit_what_is_to_be_done(fresh):
+    """Of programs that ask: the package's own."""
+    fresh.waybill("migrate", "status")
+    fresh.waybill("migrate", "down")
+    assert "pending" in fresh.waybill("migrate", "status", status=5)
+    fresh.waybill("migrate", "up")
+    fresh.query("update waybill.schema_deployed set sha256 = 'another'")
+    assert "not those" in fresh.waybill("migrate", "status", status=5)
+
+
 def test_verify_is_content_with_a_fresh_database(fresh):
     fresh.waybill("migrate", "verify")
 
