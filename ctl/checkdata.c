@@ -3,6 +3,7 @@
  */
 #include "ctl/books.h"
 #include "ctl/check.h"
+#include "ctl/machine.h"
 #include "ctl/session.h"
 #include "shared/clock.h"
 #include "shared/pool.h"
@@ -525,7 +526,11 @@ judge_connections(
 void
 check_connections(struct check *check, int subject, struct verdict *verdict)
 {
+	char host[MACHINE_NAME_BYTES];
+	const struct db_value name = db_text(machine_name(host));
 	const struct db_call call = { .function = "admin.connections",
+		.values = &name,
+		.count = 1,
 		.deadline_ms = check_until_ms(check, ASK_MS) };
 
 	(void)subject;

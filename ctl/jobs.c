@@ -43,7 +43,6 @@ enum {
 	MACHINE_MS = 5000,
 	MACHINE_EVERY_MS = 60 * 1000,
 	MACHINE_BYTES_MAX = 1024,
-	HOST_BYTES = 256,
 	FIGURES_EVERY_MS = 1000,
 	PARTITIONS_MS = 30000, /* the same */
 	PARTITIONS_EVERY_MS = 3600 * 1000,
@@ -253,19 +252,19 @@ keep_partitions(struct jobs *jobs)
 static void
 note_machine(struct jobs *jobs)
 {
-	char host[HOST_BYTES] = "";
+	char host[MACHINE_NAME_BYTES];
 	struct buf out;
 
 	if (clock_ms() < jobs->machine_at_ms)
 		return;
-	(void)gethostname(host, sizeof(host) - 1); /* else it has no name */
 	buf_init(&out, MACHINE_BYTES_MAX);
 	(void)buf_add_byte(&out, '{');
 	machine_look(&jobs->machine, jobs->conf->spool_dir, &out);
 	(void)buf_add_byte(&out, ',');
 	load_look(jobs->conf, &out);
 	(void)buf_add_byte(&out, '}');
-	const struct db_value values[] = { db_text(host), db_text(out.data) };
+	const struct db_value values[] = { db_text(machine_name(host)),
+		db_text(out.data) };
 
 	if (jobs->machine_at_ms > 0 &&
 	    db_call(jobs->db,

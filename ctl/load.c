@@ -32,5 +32,6 @@ load_look(const struct conf *conf, struct buf *out)
 		(void)buf_addf(out, "\"active_connections\":%d", busy);
 	else
 		(void)buf_add_string(out, "\"active_connections\":null");
-	(void)buf_addf(out, ",\"db_pool_size\":%d", size);
+	(void)buf_addf(out, ",\"db_pool_size\":%d,\"db_connections_limit\":%d",
+	    size, pool_connections(conf));
 }

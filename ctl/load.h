@@ -8,8 +8,8 @@
 #include "shared/conf.h"
 
 /* Appends the members active_connections (requests under way; null: no pool runs
- * here) and db_pool_size (workers always there, one connection each), without
- * braces. */
+ * here), db_pool_size (workers always there, one connection each) and
+ * db_connections_limit (pool_connections()), without braces. */
 void load_look(const struct conf *, struct buf *out);
 
 #endif

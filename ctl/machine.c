@@ -109,3 +109,12 @@ machine_memory_kb(void)
 {
 	return memory_of("MemTotal");
 }
+
+const char *
+machine_name(char name[MACHINE_NAME_BYTES])
+{
+	memset(name, 0, MACHINE_NAME_BYTES);
+	(void)gethostname(
+	    name, MACHINE_NAME_BYTES - 1); /* else it stays empty */
+	return name;
+}

@@ -19,6 +19,11 @@ struct machine {
  * `path` is on, without braces; null is what cannot be known. */
 void machine_look(struct machine *, const char *path, struct buf *out);
 
+enum { MACHINE_NAME_BYTES = 256 };
+
+/* Its name, written to `name`, which is returned; "" when it has none. */
+const char *machine_name(char name[MACHINE_NAME_BYTES]);
+
 /* All of its memory; -1 when it cannot be known. */
 int64_t machine_memory_kb(void);
 

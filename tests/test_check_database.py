@@ -122,12 +122,19 @@ def network(one):
             "/waybill")
 
 
-def test_waybill_of_other_hosts_takes_its_share(own):
+def test_waybill_of_other_hosts_takes_its_share(own, own_db):
     """Who does not come from where the check comes from."""
     with contextlib.closing(psycopg2.connect(
             network(own), application_name="waybill-read")):
         found = check(own, **NO_KEYS)
         assert "- 1 of Waybill's other hosts" in found["connections"][1]
+    own_db("select admin.record_system_metrics('another', %s)",
+           '{"db_connections_limit":7}')
+    try:
+        assert "- 7 of Waybill's other hosts" in check(own, **NO_KEYS)[
+            "connections"][1], "as many as it may take when it is busy"
+    finally:
+        own_db("delete from system_metrics where host = 'another'")
     found = check(own, DATABASE_URL=network(own), **NO_KEYS)
     assert re.search(r"- [1-9] of Waybill's other hosts",
                      found["connections"][1]), found.out

@@ -621,14 +621,16 @@ def test_each_minute_has_its_row(own, own_db, reader):
     own_db("select admin.record_system_metrics('here', '"
            '{"cpu_usage_percent":12.5,"cpu_cores_used":0.25,'
            '"memory_usage_mb":100.5,"memory_percent":1.5,'
-           '"disk_usage_percent":33,"active_connections":2,"db_pool_size":4}'"')")
+           '"disk_usage_percent":33,"active_connections":2,"db_pool_size":4,'
+           '"db_connections_limit":9}'"')")
     row = own_db.one(
         "select total_requests > 0, error_rate is not null, "
         "avg_response_time_ms > 0, p95_response_time_ms <= "
         "p99_response_time_ms, cpu_usage_percent, db_pool_size, "
+        "db_connections_limit, "
         "cache_hit_rate + cache_miss_rate from system_metrics "
         "where host = 'here'")
-    assert row == (True, True, True, True, Decimal("12.5"), 4, 100)
+    assert row == (True, True, True, True, Decimal("12.5"), 4, 9, 100)
 
 
 def test_nothing_of_the_machine_is_left_out(own, own_db):

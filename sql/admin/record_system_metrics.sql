@@ -18,7 +18,7 @@ begin
         easypost_errors, easypost_avg_response_time_ms, cache_hit_rate,
         cache_miss_rate, cpu_usage_percent, cpu_cores_used, memory_usage_mb,
         memory_percent, disk_usage_percent, active_connections, db_pool_size,
-        db_slow_queries, db_connections_active, db_connections_idle,
+        db_connections_limit, db_slow_queries, db_connections_active, db_connections_idle,
         db_query_count)
     select now(), p_host, a.requests, a.error_rate, a.mean, a.times[1],
         a.times[2], round(a.requests / 60.0, 3), a.upstream, a.upstream_errors,
@@ -52,7 +52,8 @@ begin
     cross join json_to_record(p_machine) as m (cpu_usage_percent numeric,
         cpu_cores_used numeric, memory_usage_mb numeric,
         memory_percent numeric, disk_usage_percent numeric,
-        active_connections integer, db_pool_size integer)
+        active_connections integer, db_pool_size integer,
+        db_connections_limit integer)
     cross join waybill.database_load() d;
 end
 $$;

@@ -15,7 +15,9 @@
 enum { SLOTS = 4 };
 
 static char directory[] = "/tmp/load.XXXXXX";
-static const struct conf conf = { .run_dir = directory, .workers = 20 };
+static const struct conf conf = { .run_dir = directory,
+	.workers = 20,
+	.secrets = { .database_read_url = "" } };
 
 static void
 check_look(const char *expected)
@@ -39,7 +41,8 @@ adds_up_who_is_busy(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
-	check_look("\"active_connections\":null,\"db_pool_size\":20");
+	check_look("\"active_connections\":null,\"db_pool_size\":20,"
+		   "\"db_connections_limit\":24");
 	for (int i = 0; i < POOL_COUNT; i++) {
 		struct scoreboard *board = scoreboard_create(
 		    pool_scoreboard_path(&pools[i], &conf), SLOTS);
@@ -48,7 +51,8 @@ adds_up_who_is_busy(void **state)
 			scoreboard_slot(board, slot)->state = states[i][slot];
 		scoreboard_close(board);
 	}
-	check_look("\"active_connections\":3,\"db_pool_size\":20");
+	check_look("\"active_connections\":3,\"db_pool_size\":20,"
+		   "\"db_connections_limit\":24");
 	for (int i = 0; i < POOL_COUNT; i++)
 		assert_int_equal(
 		    unlink(pool_scoreboard_path(&pools[i], &conf)), 0);
