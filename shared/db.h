@@ -71,7 +71,7 @@ struct db_call {
 enum { DB_VALUES_MAX = 24, DB_MESSAGE_MAX = 256 };
 
 struct db_error {
-	char sqlstate[6];             /* "" when the server said nothing; also of
+	char sqlstate[6]; /* "" when the server said nothing; also of
 	                                 why it lets nobody in */
 	char message[DB_MESSAGE_MAX]; /* for the log; for the client only when
 	                                 sqlstate starts with PT or 22 */
