@@ -174,8 +174,10 @@ def test_csv_has_the_same_figures(story, reader):
     assert rows("/analytics") == daily
     assert [row["carrier"] for row in rows("/carrier-performance")] == [
         "USPS", "FedEx"]
-    assert {row["figure"]: row["value"] for row in rows("/stats")}[
-        "total_shipments"] == "4"
+    stats = {row["figure"]: (row["value"], row["currency"])
+             for row in rows("/stats")}
+    assert stats["total_shipments"] == ("4", "")
+    assert stats["total_cost"] == ("32.50", "USD")
 
 
 def test_every_shape_says_as_of_when(story, reader):

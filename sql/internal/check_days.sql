@@ -33,11 +33,7 @@ begin
     on conflict (mode, date, from_country, to_country, currency) do update
     set (shipments, cost, costed) = (k.shipments + excluded.shipments,
         k.cost + excluded.cost, k.costed + excluded.costed);
-    update waybill.analytics_state a
-    set shipments = (
-        select coalesce(sum(d.shipments), 0)
-        from waybill.shipment_days d
-        where d.mode = a.mode);
+    perform waybill.check_modes();
     return cardinality(v.days) + cardinality(v.countries);
 end
 $$;

@@ -1,7 +1,8 @@
 -- Compares the sums that a view shows with the shipments, and repairs them.
 -- p_since null: a day from before the last 90, another each hour, then today and
 -- yesterday and others as long as there is time; with p_since all are compared.
--- Gives how many sums were wrong; null: none were compared.
+-- Then how many shipments each mode has.  Gives how many sums were wrong; null: none
+-- were compared.
 create or replace function waybill.compare_view(p_view text, p_since date)
 returns bigint
 language plpgsql
@@ -22,7 +23,8 @@ begin
             v_drift := v_drift + waybill.check_days(v_day, v_day + 29);
             v_day := v_day + 30;
         end loop;
-        return v_drift + waybill.check_days(v_day, c_last);
+        return v_drift + waybill.check_days(v_day, c_last)
+            + waybill.check_modes();
     elsif p_since is not null and p_view = 'mv_top_routes' then
         return waybill.check_routes((
             select min(a.routes_from) from waybill.analytics_state a), c_last);
@@ -41,7 +43,7 @@ begin
             end)::integer;
         v_drift := v_drift + waybill.check_days(v_day, v_day);
     end loop;
-    return v_drift;
+    return v_drift + waybill.check_modes();
 end
 $$;
 revoke all on function waybill.compare_view(text, date) from public;
