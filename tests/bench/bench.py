@@ -27,7 +27,8 @@ import seed  # noqa: E402
 from env.service import POOLS  # noqa: E402
 from env.stack import Stack  # noqa: E402
 from env.wait import wait_until  # noqa: E402
-from paths import PART, RETURN, SECRET, Paths  # noqa: E402
+from events import ONE_GROUP, Events  # noqa: E402
+from paths import EVEN, EVENTS, RETURN, SECRET, Paths  # noqa: E402
 
 READS = ("by_id", "by_tracking", "by_easypost_id", "list", "dashboard")
 KEPT = ("cached", "not_modified")
@@ -39,6 +40,7 @@ POSTGRES = {"shared_buffers": "2GB", "effective_cache_size": "8GB",
             "synchronous_commit": "on"}
 OUTAGE_RATE = 200  # webhooks a second while PostgreSQL hangs
 WEBHOOKS_MAX = 3000  # new events a second that are ready
+WRITERS = 16  # who write at once, where the loss of writes is measured
 WORKERS = 10
 SWEEP = (4, 10, 50)
 PARALLEL, PARALLEL_SECONDS = 32, 0.4
@@ -53,7 +55,14 @@ class Bench:
         self.paths = Paths(stack, folder)
         self.pgbench_url = stack.service_url
         self.scripts = {}
-        self.events_used = 0  # by each client of pgbench
+        rounds = options.rounds + 1
+        self.events = Events("by_pgbench", limits.CLIENTS,
+                             EVENTS // limits.CLIENTS, rounds, f"not {EVEN}")
+        # Later ones: the others have been sent.
+        self.noted = [
+            Events("events", WRITERS, EVENTS // WRITERS, 2 * rounds, days=1),
+            Events("events_of_one_group", WRITERS, EVENTS // WRITERS,
+                   2 * rounds, ONE_GROUP, days=2)]
 
     def prepare(self):
         """What is there to measure, and its statements."""
@@ -68,9 +77,9 @@ class Bench:
         for name in wanted:
             if name in READS:
                 self.scripts[name] = self.paths.scripts(name)
-        if not self.options.bare and (
-                {"webhook", "outage", "analytics"} & set(self.options.only)):
-            self.paths.make_events()
+        if {"webhook", "outage"} & set(self.options.only):
+            self.paths.events.make(self.stack.psql)
+            self.events.make(self.stack.psql)
         if "bulk" in wanted:
             self.scripts["bulk"] = (self.paths.bulk_script(), {})
         self.stack.psql("vacuum analyze")
@@ -103,23 +112,22 @@ class Bench:
         for name in wanted:
             found[name] = self.http(name)
             if name == "webhook":
-                found["pg_webhook"] = self.pgbench_events()
+                found["pg_webhook"] = self.pgbench_events(self.events)
             elif name in self.scripts:
                 found["pg_" + name] = self.pgbench(
                     *self.scripts[name], url=admin if name == "bulk" else None)
         return found
 
-    def pgbench_events(self):
+    def pgbench_events(self, events):
         """Of each client's part each run has a share; one that is used up
         would go on with events that are no longer new."""
-        share = PART // (3 * (self.options.rounds + 1))
-        rate = self.pgbench(self.paths.webhook_script(self.events_used),
-                            {"i": 0})
+        script, share = events.next_run()
+        rate = limits.pgbench(self.pgbench_url, [script], self.options.seconds,
+                              {"i": 0}, clients=events.clients)
         # Half of it is left for a client that was faster than the others.
-        if rate * self.options.seconds / limits.CLIENTS > share / 2:
-            raise SystemExit(f"webhook: {share} events are too few for a client"
-                             " of pgbench: fewer --rounds or --seconds")
-        self.events_used += share
+        if rate * self.options.seconds / events.clients > share / 2:
+            raise SystemExit(f"{events.name}: {share} events are too few for a"
+                             " client of pgbench: fewer --rounds or --seconds")
         return rate
 
     def rounds(self, wanted):
@@ -217,10 +225,14 @@ class Bench:
             found["compare_90_days_ms"] = self.middle(
                 "(select count(*) from waybill.refresh_analytics_views("
                 "current_date - 90))")
-            if not self.options.bare:
-                found["webhook_loses"] = self.loss(None)
+            for events in [] if self.options.bare else self.noted:
+                events.make(psql)
+                found[f"{events.name}_lose"] = self.loss(
+                    lambda events=events: self.pgbench_events(events))
             for table in ("many", "one_group"):
-                found[f"{table}_loses"] = self.loss(self.updates(table))
+                found[f"updates_of_{table}_lose"] = self.loss(
+                    lambda script=self.updates(table): self.pgbench_updates(
+                        script))
         finally:
             self.stack.start_pool("jobs")
         return found
@@ -236,7 +248,7 @@ class Bench:
         """Some of the newest 10,000 shipments arrive, or do so no more: as many
         changes, each with its commit."""
         limits.pgbench(self.stack.database_url, self.updates("many"), None,
-                       clients=16, each=10_000 // 16)
+                       clients=WRITERS, each=10_000 // WRITERS)
 
     def middle(self, call, before=lambda: None):
         """Milliseconds of a call, what it reads being in memory; the median."""
@@ -255,17 +267,20 @@ class Bench:
             "from a, b")
         return round(float(took), 1)
 
-    def loss(self, script):
-        """The share of writes a second that the notes cost, 16 clients; three times
-        as long, because connections are new and workers' are not."""
+    def pgbench_updates(self, script):
+        """Three times as long, because connections are new and workers' are not."""
+        return limits.pgbench(self.stack.database_url, script,
+                              self.options.seconds * 3, clients=WRITERS)
+
+    def loss(self, rate):
+        """The share of writes a second that the notes cost.  Which is first changes
+        with each round: what one leaves behind the other one has to clear."""
         rates = {"enable": [], "disable": []}
-        for _ in range(self.options.rounds + 1):
-            for how, rate in rates.items():
+        for number in range(self.options.rounds + 1):
+            for how in sorted(rates, reverse=number % 2 == 1):
                 self.stack.psql("alter table waybill.shipments "
                                 f"{how} trigger shipments_changed_figures")
-                rate.append(limits.pgbench(
-                    self.stack.database_url, script, self.options.seconds * 3,
-                    clients=16) if script else self.pgbench_events())
+                rates[how].append(rate())
                 self.stack.psql("select waybill.merge_figures()")
         self.stack.psql("alter table waybill.shipments "
                         "enable trigger shipments_changed_figures")

@@ -111,7 +111,8 @@ def pgbench(url, scripts, seconds, variables=None, clients=CLIENTS, each=None):
 
 def make_tables(stack, rows):
     """For the two measures beside: a narrow row by its key, and one insert."""
-    stack.psql("drop schema if exists bench cascade; create schema bench")
+    stack.psql("drop schema if exists bench cascade; create schema bench;"
+               "grant usage on schema bench to public")
     stack.psql("create table bench.narrow as select n::bigint as id,"
                f" 'row ' || n as note from generate_series(1, {rows}) n")
     stack.psql("alter table bench.narrow add primary key (id)")

@@ -6,6 +6,7 @@ import json
 import pathlib
 
 import limits
+from events import Events
 
 SECRET = "bench-secret"
 # Different requests of a path, in turn: more than pass while nginx remembers
@@ -22,60 +23,11 @@ limit {SAMPLES}"""
 # Of them under pgbench.  A connection plans each statement of each script five
 # times before it keeps a plan: with sixty it would measure that.
 SCRIPTS = 6
-EVENTS = 160_000  # new ones that are ready: half for HTTP, half for pgbench
-PART = EVENTS // 2 // limits.CLIENTS
 BULK_ITEMS = 100
 RETURN = "/bench/return"
-
-READY = """
-create table bench.ready as
-with known as materialized (
-    select *
-    from waybill.trackers
-    where shipment_id is not null
-        and created_at < now() - interval '40 days'
-    order by created_at desc
-    limit EVENTS)
-select n, convert_to(format('{"description":"tracker.updated","mode":"%s",'
-    '"previous_attributes":{"status":"in_transit"},"created_at":"%s",'
-    '"pending_urls":[],"completed_urls":[],"updated_at":"%s","id":"evt_%s",'
-    '"user_id":"user_ce91f36f75a9b8f7b24a0ebe5e43dc4a","status":"pending",'
-    '"object":"Event","result":%s}', mode, at, at, md5('bench' || now() || n),
-    json_build_object('id', easypost_id, 'object', 'Tracker', 'mode', mode,
-        'tracking_code', tracking_code, 'status', status,
-        'status_detail', 'arrived_at_destination',
-        'created_at', to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-        'updated_at', at, 'signed_by', null, 'weight', null,
-        'est_delivery_date',
-        to_char(est_delivery_date, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-        'shipment_id', shipment_easypost_id, 'carrier', carrier,
-        'tracking_details', coalesce(tracking_details::jsonb, '[]')
-            || jsonb_build_object(
-            'object', 'TrackingDetail', 'source', carrier, 'status', status,
-            'message', 'Arrived at Facility', 'datetime', at,
-            'description', '', 'carrier_code', 'AR',
-            'status_detail', 'arrived_at_facility', 'tracking_location',
-            jsonb_build_object('object', 'TrackingLocation', 'city', 'TAMPA',
-                'state', 'FL', 'zip', '33602', 'country', 'US')),
-        'carrier_detail', null, 'finalized', false, 'is_return', false,
-        'public_url', public_url)::text), 'UTF8') as body
-from (
-    select t.easypost_id, t.mode, t.tracking_code, t.created_at,
-        t.est_delivery_date, t.shipment_easypost_id, t.carrier,
-        t.tracking_details, t.public_url,
-        case when r.round % 2 = 1 then 'in_transit'
-            else 'out_for_delivery' end as status,
-        to_char(now() at time zone 'UTC' + r.round * interval '1 second',
-            'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at,
-        row_number() over (order by r.round, md5(t.easypost_id)) - 1 as n
-    from known t
-    cross join generate_series(1, (
-        select EVENTS / greatest(count(*), 1) + 1
-        from known)::integer) as r (round)
-    order by n
-    limit EVENTS) e;
-alter table bench.ready add primary key (n);
-"""
+EVENTS = 80_000  # that are ready
+# One half of the trackers; the other one is that of pgbench.
+EVEN = "hashtext(t.easypost_id) % 2 = 0"
 
 
 class Paths:
@@ -85,7 +37,7 @@ class Paths:
         self.stack = stack
         self.folder = pathlib.Path(folder)
         self.key = stack.key_production
-        self.event_number = 0
+        self.events = Events("by_http", 1, EVENTS, 1, EVEN)
         self.samples = stack.psql(
             "select id::text, tracking_code, easypost_id, carrier, to_char("
             "created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
@@ -154,38 +106,13 @@ class Paths:
 
     # --- webhooks ----------------------------------------------------------
 
-    def make_events(self):
-        """What EasyPost would send next of so many trackers: each event is of a
-        newer document, with one more detail and another status."""
-        self.stack.psql(READY.replace("EVENTS", str(EVENTS)))
-        self.stack.psql("vacuum analyze bench.ready")
-        self.stack.psql("grant usage on schema bench to public;"
-                        "grant select on all tables in schema bench to public")
-
     def webhooks(self, count):
         """New events, signed, each once."""
-        rows = self.stack.psql(
-            "select convert_from(body, 'UTF8') from bench.ready"
-            f" where n >= {self.event_number}"
-            f" and n < {min(self.event_number + count, EVENTS // 2)}"
-            " order by n")
-        if len(rows) < count:
-            raise SystemExit(f"webhook: only {EVENTS // 2} events are ready:"
-                             " fewer --rounds or --seconds")
-        self.event_number += count
         return self.write("webhook", [
             "POST\t/webhooks/easypost\thmac-sha256-hex="
             + hmac.new(SECRET.encode(), body.encode(),
                        hashlib.sha256).hexdigest() + f"\t{body}"
-            for (body,) in rows])
-
-    def webhook_script(self, used):
-        """The same call.  Each client walks through its own part, in which
-        `used` events have been sent before."""
-        return [f"\\set n {EVENTS // 2} + :client_id * {PART} + {used} + :i\n"
-                "\\set i :i + 1\n"
-                "select w.* from bench.ready b,"
-                " api.receive_webhook(b.body, 'bench') w where b.n = :n;\n"]
+            for body in self.events.take(self.stack.psql, count)])
 
     # --- shipments in bulk --------------------------------------------------
 
