@@ -1010,6 +1010,27 @@ def test_who_truncates_and_who_makes_answers_do_not_wait_for_each_other(own, own
     assert_right(own_db)
 
 
+def test_a_ready_answer_reads_nothing_of_what_was_merged(own, own_db):
+    """However much of it there was since the last vacuum."""
+    own_db("alter table shipment_deltas set (autovacuum_enabled = off)")
+    try:
+        own_db("insert into shipments (carrier) select 'Many' "
+               "from generate_series(1, 5000)")
+        wait_until(lambda: own_db.one(
+            "select (select count(*) from shipment_deltas) = 0 "
+            "and pg_relation_size('shipment_deltas') / 8192 > 60 "
+            "and api.dashboard(30, null)::text = (select body::text "
+            "from dashboards where mode = 'production' and days = 30)"),
+            30, "the ready answer")
+        for _ in range(3):  # the first ones read the catalog, too
+            read = own_db.one("explain (analyze, buffers, format json) "
+                              "select api.dashboard(30, null)")[0]["Plan"]
+        assert read["Shared Hit Blocks"] + read["Shared Read Blocks"] < 40
+    finally:
+        own_db("alter table shipment_deltas reset (autovacuum_enabled)")
+        own_db("delete from shipments where carrier = 'Many'")
+
+
 def test_only_test_is_counted_where_nothing_else_is(own_db):
     """At once, by whatever has not been merged."""
     def modes():

@@ -456,3 +456,18 @@ def test_the_first_load_is_small(gateway):
         assert answer.status_code == 200, name
         total += len(answer.raw.read(decode_content=False))
     assert total <= 100 * 1024
+
+
+def test_the_first_look_is_small(page):
+    """All that comes over the wire to a browser that has nothing yet, until the
+    figures are there: the page, its files, and the answers."""
+    page.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+    page.sign_in()
+    page.wait(lambda: page.tile("shipments") not in ("", "–"), "the figures")
+    sizes = page.run("""
+        return [...performance.getEntriesByType("navigation"),
+                ...performance.getEntriesByType("resource")].map(
+            (one) => [new URL(one.name).pathname, one.transferSize])""")
+    assert {"/dashboard/", "/db/analytics/dashboard"} <= {name for name, _ in sizes}
+    assert all(size > 0 for _, size in sizes), sizes
+    assert sum(size for _, size in sizes) <= 100 * 1024, sizes
