@@ -27,8 +27,8 @@ FLOORS = {
         "scoreboard",
     ],
     "fcgi": [
-        "base64 decimal etag event growth listen mask params pattern phrase utf8 uuid",
-        "deed query rate row target",
+        "base64 decimal etag event exposition growth listen mask params pattern phrase utf8 uuid",
+        "deed poolmetrics query rate row target",
         "request",
         "activity breaker cookie",
         "response",
