@@ -1,6 +1,6 @@
 # Waybill.  make run: try it.  make test: prove it.  make deb: the package.  The
 # rest is for those who work on it: check, unit, test-asan, coverage, test-boot,
-# accept, bench, drill, attack, man, install, clean.
+# accept, bench, drill, figures, attack, man, install, clean.
 
 BUILD = build
 CC = gcc
@@ -200,6 +200,14 @@ bench:
 drill: packages
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	$(PYTHON) -m pytest tests/drill.py -q -s
+
+# Right to the cent whatever becomes of CHANGES shipments, in random order and by many
+# workers, with a crash in the middle; make test has 4,000 of them.
+CHANGES = 100000
+figures: packages
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	TEST_CHANGES=$(CHANGES) $(PYTHON) -m pytest tests/test_figures.py -q -s \
+		-k test_whatever_changes
 
 # Slow clients and floods, and what others notice of them; on a machine that has
 # nothing else to do.  ATTACK_COUNT= and ATTACK_P99_MS= are in its head.
@@ -431,5 +439,5 @@ clean:
 	rm -rf build build-asan build-coverage
 	@$(PYTHON) tests/env/run.py --clean
 
-.PHONY: all web run test test-asan coverage coverage-report test-boot unit accept bench drill attack packages check checks man install deb clean
+.PHONY: all web run test test-asan coverage coverage-report test-boot unit accept bench drill figures attack packages check checks man install deb clean
 .PRECIOUS: $(BUILD)/%.o
