@@ -72,13 +72,19 @@ ONE_GROUP = """(date_trunc('day', s.created_at), s.carrier, s.service) = (
     limit 1)"""
 
 
-class Events:
-    """Of each client there is a part, of trackers of its own: an event that comes
-    after a newer one of its tracker changes nothing.  A part is used in so many runs."""
+PER_SECOND = 2000  # twice as many as were ever sent
 
-    def __init__(self, name, clients, part, runs, which="true", days=0):
-        self.name, self.clients, self.part, self.runs = name, clients, part, runs
+
+class Events:
+    """For so many runs of so many seconds.  Of each client there is a part, of
+    trackers of its own: an event that comes after a newer one of its tracker changes
+    nothing."""
+
+    def __init__(self, name, clients, runs, seconds, which="true", days=0):
+        self.name, self.clients, self.seconds = name, clients, seconds
         self.which, self.days = which, days  # later than those of the others
+        self.share = PER_SECOND * seconds // clients  # of a client, in one run
+        self.part = self.share * runs
         self.used = 0
 
     def make(self, psql):
@@ -90,15 +96,13 @@ class Events:
                 psql(statement)
 
     def next_run(self):
-        """The script of pgbench, which begins with the variable i = 0, and how many
-        each of its clients has."""
-        share = self.part // self.runs
+        """The script of pgbench, which begins with the variable i = 0."""
         script = (f"\\set n :client_id * {self.part} + {self.used} + :i\n"
                   "\\set i :i + 1\n"
                   f"select w.* from bench.{self.name} b,"
                   " api.receive_webhook(b.body, 'bench') w where b.n = :n;\n")
-        self.used += share
-        return script, share
+        self.used += self.share
+        return script
 
     def take(self, psql, count):
         """The next so many of the only client, as text."""

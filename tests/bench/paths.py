@@ -25,7 +25,7 @@ limit {SAMPLES}"""
 SCRIPTS = 6
 BULK_ITEMS = 100
 RETURN = "/bench/return"
-EVENTS = 80_000  # that are ready
+EVENTS_SECONDS = 40  # for so long events are ready
 # One half of the trackers; the other one is that of pgbench.
 EVEN = "hashtext(t.easypost_id) % 2 = 0"
 
@@ -37,7 +37,7 @@ class Paths:
         self.stack = stack
         self.folder = pathlib.Path(folder)
         self.key = stack.key_production
-        self.events = Events("by_http", 1, EVENTS, 1, EVEN)
+        self.events = Events("by_http", 1, 1, EVENTS_SECONDS, EVEN)
         self.samples = stack.psql(
             "select id::text, tracking_code, easypost_id, carrier, to_char("
             "created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
