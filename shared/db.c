@@ -82,7 +82,9 @@ lost(struct db *db)
 }
 
 /* A server that lets nobody in says why in its own language.  libpq tells the
- * SQLSTATE only in a verbose message, "...FATAL:  28P01: ...". */
+ * SQLSTATE only in a verbose message, "...FATAL:  28P01: ...".  One that would say
+ * that a client's value is wrong is left out: nothing of a client's has been sent,
+ * and PostgreSQL says 22023 of a role that is missing. */
 static enum db_status
 not_let_in(struct db *db)
 {
@@ -100,7 +102,7 @@ not_let_in(struct db *db)
 	/* Cut at most, as a message may be. */
 	(void)snprintf(plain, sizeof(plain), "%.*s%s", (int)(at - message),
 	    message, at + sizeof(state) + 1);
-	set_error(&db->error, state, plain);
+	set_error(&db->error, sqlstate_is_clients(state) ? "" : state, plain);
 	return DB_AWAY;
 }
 

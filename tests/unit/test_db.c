@@ -457,6 +457,13 @@ a_server_that_lets_nobody_in_says_why(void **state)
 	assert_non_null(strstr(db_error(db)->message, "FATAL:  no, because"));
 	assert_null(strstr(db_error(db)->message, "28P01"));
 	assert_false(db_is_connected(db));
+	db_close(db);
+	/* Of a role that is missing, which is no client's fault. */
+	db = new_db(url);
+	fake_do(FAKE_CLOSED, 1, "22023");
+	assert_int_equal(call(db, &given), DB_AWAY);
+	assert_string_equal(db_error(db)->sqlstate, "");
+	assert_non_null(strstr(db_error(db)->message, "FATAL:  no, because"));
 }
 
 static void
