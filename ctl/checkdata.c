@@ -117,6 +117,12 @@ static const struct {
 	{ "", "URL is malformed",
 	    "DATABASE_URL=postgresql://USER@HOST:5432/waybill, or "
 	    "postgresql:///waybill for the one on this machine" },
+	{ "", "no password supplied",
+	    "cat > /etc/waybill/secrets/database-url (paste postgresql://"
+	    "waybill:PASSWORD@HOST/waybill, Enter, Ctrl-D); systemctl restart "
+	    "waybill-read waybill-webhook waybill-upstream waybill-jobs" },
+	{ "", "could not translate host name",
+	    "getent hosts NAME has to find the host of DATABASE_URL" },
 	{ "", "no answer in time",
 	    "the server hangs or is far too busy: top; df; journalctl -u "
 	    "postgresql@* -n 20" },

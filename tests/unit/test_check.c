@@ -31,6 +31,10 @@ a_database_that_cannot_be_reached(void **state)
 		{ "", "the URL is malformed",
 		    "DATABASE_URL=postgresql://USER@" },
 		{ "", "no answer in time", "the server hangs" },
+		{ "", "fe_sendauth: no password supplied",
+		    "cat > /etc/waybill/secrets/database-url" },
+		{ "", "could not translate host name \"d\" to address",
+		    "getent hosts NAME" },
 	};
 
 	(void)state;
