@@ -567,7 +567,8 @@ def test_a_version_with_other_sql_and_the_way_back(box, package):
     more = {
         f"{folder}{name}.up.sql": "create table waybill.newer (id integer);\n",
         f"{folder}{name}.down.sql": "drop table waybill.newer;\n",
-        "lib/systemd/system/waybill-read.service": "# newer\n"}
+        "lib/systemd/system/waybill-read.service": "# newer\n",
+        "usr/share/waybill/nginx/waybill-http.conf": "# newer\n"}
     kept = [Kept(box)]
     for suffix in ("+2", "+2a"):  # who forgets it is told once more
         box.machine.copy(newer_package(package, box.folder, suffix, more),
@@ -586,8 +587,11 @@ def test_a_version_with_other_sql_and_the_way_back(box, package):
 
     box.as_owner("migrate", "down")
     kept.append(Kept(box))
-    box.machine.run("apt-get", "install", "-y", "--allow-downgrades",
-                    f"{OURS}/build/{package.name}")
+    reloads = nginx_reloads(box)
+    said = box.machine.run("apt-get", "install", "-y", "--allow-downgrades",
+                           f"{OURS}/build/{package.name}")
+    assert "systemctl restart waybill-read" in said, "as the newer one it ran"
+    assert nginx_reloads(box) > reloads
     kept.append(Kept(box))
     box.as_owner("migrate", "up")
     box.machine.run("systemctl", "restart", *SERVICES)
@@ -596,6 +600,11 @@ def test_a_version_with_other_sql_and_the_way_back(box, package):
     for one in kept:
         assert one.is_there()
     box.machine.run("waybill", "check", "--url", box.url)
+
+
+def nginx_reloads(box):
+    return box.machine.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u",
+                           "nginx").count("Reloaded ")
 
 
 class Kept:
