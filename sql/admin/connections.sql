@@ -1,6 +1,6 @@
 -- How many connections there are to have, and how many are not p_host's: others, that
 -- have taken theirs, because those of Waybill name themselves; elsewhere, what
--- Waybill's other hosts of the last day may take at most, or what they have if that
+-- Waybill's other hosts of the last hour may take at most, or what they have if that
 -- is more (it does not come from where the caller comes from).  jobs: those of
 -- `waybill jobs` to this database.
 create function admin.connections(p_host text)
@@ -22,7 +22,7 @@ begin atomic
                 from (
                     select distinct on (m.host) m.db_connections_limit
                     from waybill.system_metrics m
-                    where m."timestamp" > now() - interval '1 day'
+                    where m."timestamp" > now() - interval '1 hour'
                         and m.host <> p_host
                     order by m.host, m."timestamp" desc) h)),
         count(*) filter (where a.application_name = 'waybill-jobs'
