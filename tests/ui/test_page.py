@@ -402,6 +402,16 @@ def test_more_of_a_list(made):
     made.wait(lambda: len(made.driver.find_elements(
         By.CSS_SELECTOR, "#list-rows tbody tr")) == 75, "all of it")
     assert not made.find("#list-more").is_displayed()
+    codes = [one["tracking_code"] for one in shipments]
+    for number in (-1, -2):  # new ones push others off the first page
+        shipments.insert(0, answers.shipment(number))
+        codes.insert(0, shipments[0]["tracking_code"])
+        first = answers.page("shipments", shipments, next_="next", total=len(codes))
+        made.answer_with([["/db/shipments?mode=production&limit=50", {"data": first}],
+                          *made.rules])
+        made.wait(lambda: codes[0] in made.text("#list-rows"), "the new one")
+        assert [one.text for one in made.driver.find_elements(
+            By.CSS_SELECTOR, "#list-rows tbody th a")] == codes
 
 
 # --- a real gateway, from the beginning to the end -------------------------------------

@@ -198,8 +198,22 @@ function drawPanel() {
 	at('list-more').hidden = panel.next === null;
 }
 
+// What new ones have pushed off the first page comes before the later ones.  When the
+// page does not reach what was there, all begins anew: nobody knows what lies between.
+function keepMore(first) {
+	if (panel.more.length === 0 && !at('list-more').disabled)
+		return;
+	const last = first.at(-1)?.id;
+	const place = panel.first.findIndex((one) => one.id === last);
+	const pushed = place < 0 ? [] : panel.first.slice(place + 1);
+	const isNear = place >= 0 || panel.more.some((one) => one.id === last);
+	panel.more = isNear ? [...pushed, ...panel.more.filter(
+		(one) => pushed.every((each) => each.id !== one.id))] : [];
+}
+
 export function drawPage(data) {
 	const { pagination } = data;
+	keepMore(data.shipments);
 	panel.first = data.shipments;
 	if (panel.more.length === 0)
 		panel.next = pagination.next;
