@@ -12,10 +12,7 @@ rows 10
 as $$
 #variable_conflict use_column
 declare
-    v_currencies bigint := (
-        select greatest(count(distinct r.currency), 1)
-        from waybill.recent_routes r
-        where r.mode = p_mode);
+    v_currencies bigint := waybill.route_currencies(p_mode);
 begin
     return query
     with moved as materialized (
