@@ -226,16 +226,15 @@ class Bench:
             found["compare_90_days_ms"] = self.middle(
                 "(select count(*) from waybill.refresh_analytics_views("
                 "current_date - 90))")
-            for events in [] if self.options.bare else self.noted:
-                events.make(psql)
-                found[f"{events.name}_lose"] = self.loss(
-                    lambda events=events: self.pgbench_events(events))
-            for table in ("many", "one_group"):
-                found[f"updates_of_{table}_lose"] = self.loss(
-                    lambda script=self.updates(table): self.pgbench_updates(
-                        script))
         finally:
             self.stack.start_pool("jobs")
+        for events in [] if self.options.bare else self.noted:
+            events.make(psql)
+            found[f"{events.name}_lose"] = self.loss(
+                lambda events=events: self.pgbench_events(events))
+        for table in ("many", "one_group"):
+            found[f"updates_of_{table}_lose"] = self.loss(
+                lambda script=self.updates(table): self.pgbench_updates(script))
         return found
 
     def updates(self, table):
@@ -273,15 +272,18 @@ class Bench:
                               clients=WRITERS)
 
     def loss(self, rate):
-        """The share of writes a second that the notes cost.  Which is first changes
-        with each round: what one leaves behind the other one has to clear."""
+        """The share of writes a second that analytics cost: notes, and what the jobs
+        make of them each second, which is nothing without notes.  Which is first
+        changes with each round: what one leaves behind the other one has to clear."""
         rates = {"enable": [], "disable": []}
         for number in range(self.options.rounds + 1):
             for how in sorted(rates, reverse=number % 2 == 1):
                 self.stack.psql("alter table waybill.shipments "
                                 f"{how} trigger shipments_changed_figures")
                 rates[how].append(rate())
-                self.stack.psql("select waybill.merge_figures()")
+                wait_until(lambda: self.stack.psql(
+                    "select count(*) from waybill.shipment_deltas")
+                    == [(0,)], 60)
         self.stack.psql("alter table waybill.shipments "
                         "enable trigger shipments_changed_figures")
         return round(1 - statistics.median(rates["enable"][1:])

@@ -35,7 +35,7 @@ figures drift with the machine and the hour; the ratios count.
   of them PostgreSQL gives when they are ready and when 10,000 changes are not
   merged, each with its commit; what merging these takes, the hourly comparison after
   as many, and the comparison of all of 90 days, in memory; the share of writes a
-  second that notes cost 16 clients, of events, each of which changes the figures, and
+  second that analytics cost 16 clients, merges too, of events, each of which changes the figures, and
   of bare updates of a row, which nothing sends; of many shipments and of those of one
   day, carrier and service. The first day that is compared has what `bulk` inserted.
 - `outage`: 200 webhooks a second, calm, and then while PostgreSQL stands still
