@@ -155,6 +155,17 @@ def test_a_small_sample_is_told(page):
     assert "of 14" in page.about("ontime")
 
 
+@pytest.mark.parametrize("rate, sample, shown", [
+    (99.96, 5000, "99.9%"), (0.02, 5000, "0.1%"), (99.6, 50, "99%"), (0.4, 50, "1%"),
+    (100, 5000, "100%"), (0, 5000, "0%"), (100, 50, "100%")])
+def test_what_is_not_all_is_not_shown_as_all(page, rate, sample, shown):
+    data = answers.dashboard()
+    data["summary"].update(on_time_rate=rate, on_time_sample=sample)
+    page.answer_with(browser.answers_of(data))
+    page.sign_in()
+    assert page.tile("ontime") == shown
+
+
 def test_an_empty_database_says_what_to_do(page):
     page.answer_with(browser.answers_of(answers.nothing(), [],
                                         ledger=answers.page("days", [])))

@@ -46,9 +46,14 @@ export const compact = (number) => brief.format(number);
 export const change = (number) => signed.format(number);
 export const changePercent = (share) => signedPercent.format(share);
 
-// 93.21 as "93.2 %"; of a small sample without decimals, which it cannot have.
+// 93.21 as "93.2 %"; of a small sample without decimals, which it cannot have.  What
+// is not all is not shown as all, nor as nothing.
 export function rate(number, sample) {
-	return percents[sample < 100 ? 0 : 1].format(number / 100);
+	const digits = sample < 100 ? 0 : 1;
+	const least = 10 ** -digits;
+	const shown = number > 0 && number < 100
+		? Math.min(Math.max(number, least), 100 - least) : number;
+	return percents[digits].format(shown / 100);
 }
 
 const moneys = new Map();
