@@ -1009,6 +1009,26 @@ def test_the_currencies_of_routes_are_told_without_them(own_db):
         own_db("delete from shipments where carrier = 'Many'")
 
 
+def test_few_routes_are_read_to_find_those_that_lead(own_db):
+    """Of whatever number there are."""
+    own_db("begin")
+    try:
+        own_db("insert into recent_routes select 'production', 'Hub', '', 'US', "
+               "'Town ' || n, '', 'US', 'USD', 20000 / n, 0, 0, 0, 0 "
+               "from generate_series(1, 20000) n")
+        own_db("analyze recent_routes")
+        counts = []
+        for _ in range(8):  # the plan for any mode comes after the fifth
+            counts.append(own_db.one(
+                "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables "
+                "where relid = 'waybill.recent_routes'::regclass"))
+            own_db("select leading_routes('production')")
+        read = [after - before for before, after in zip(counts, counts[1:])]
+        assert max(read) < 20000 / 10, read
+    finally:
+        own_db("rollback")
+
+
 def test_nothing_is_left_when_all_are_truncated(own_db):
     own_db("insert into shipments (carrier) values ('Gone')")
     own_db("begin; truncate shipments cascade")

@@ -1,7 +1,5 @@
 -- The ten routes with most shipments in the last 90 days; of equal ones the first by
--- their names.  A route has a row for each currency.  Of so many rows as ten routes and
--- those that unmerged notes move can have at most, the least is of no more shipments than
--- the tenth route has; and whoever has as many has its share of them in one of its rows.
+-- their names.  A route has a row for each currency.
 create or replace function waybill.leading_routes(p_mode text)
 returns table (from_city text, from_state text, from_country text,
     to_city text, to_state text, to_country text)
@@ -12,7 +10,9 @@ rows 10
 as $$
 #variable_conflict use_column
 declare
-    v_currencies bigint := waybill.route_currencies(p_mode);
+    -- known before rows are looked for: PostgreSQL would take them for a third of
+    -- all, and read all
+    v_share bigint := waybill.leading_share(p_mode);
 begin
     return query
     with moved as materialized (
@@ -30,13 +30,7 @@ begin
             r.to_state, r.to_country
         from waybill.recent_routes r
         where r.mode = p_mode
-            and r.shipments >= coalesce((
-                select r.shipments / v_currencies
-                from waybill.recent_routes r
-                where r.mode = p_mode
-                order by r.shipments desc
-                offset v_currencies * (10 + (select count(*) from moved)) - 1
-                limit 1), 0)
+            and r.shipments >= v_share
         union
         select n.from_city, n.from_state, n.from_country, n.to_city,
             n.to_state, n.to_country
