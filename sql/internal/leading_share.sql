@@ -12,11 +12,16 @@ declare
     v_currencies bigint := waybill.route_currencies(p_mode);
     v_moved bigint := (
         select count(*)
-        from waybill.shipment_deltas d
-        join waybill.analytics_state a on a.mode = d.mode
-        where d.xid >= a.horizon
-            and d.mode = p_mode
-            and d.shipments <> 0);
+        from (
+            select
+            from waybill.shipment_deltas d
+            join waybill.analytics_state a on a.mode = d.mode
+            where d.xid >= a.horizon
+                and d.mode = p_mode
+                and d.date >= a.routes_from
+            group by d.from_city, d.from_state, d.from_country, d.to_city,
+                d.to_state, d.to_country
+            having sum(d.shipments) <> 0) m);
 begin
     return coalesce((
         select r.shipments / v_currencies
