@@ -186,7 +186,7 @@ history(struct db *db)
 static const struct {
 	const char *name;
 	int (*run)(struct db *);
-	bool as_service;
+	bool as_service; /* of root: as the services' user */
 } actions[] = {
 	{ "up", up, false },
 	{ "down", down, false },

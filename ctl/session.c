@@ -65,7 +65,7 @@ session_failed(const struct db *db, const char *what)
 	    error->sqlstate[0] == '\0' ? "" : " SQLSTATE ", error->sqlstate);
 	/* Of root PostgreSQL mostly knows nothing. */
 	if (strcmp(error->sqlstate, lacks_privilege) == 0 ||
-	    strcmp(error->sqlstate, unknown_login) == 0)
+	    (geteuid() == 0 && strcmp(error->sqlstate, unknown_login) == 0))
 		(void)fprintf(stderr,
 		    "waybill: the login in DATABASE_URL may not do this; that "
 		    "of the database's owner may\n");

@@ -56,14 +56,14 @@ class Bench:
         self.pgbench_url = stack.service_url
         self.scripts = {}
         # Of new connections a part of each run goes by: workers' are not new.
-        self.long = 3 * options.seconds
+        self.long_seconds = 3 * options.seconds
         rounds = options.rounds + 1
         self.events = Events("by_pgbench", limits.CLIENTS, rounds,
                              options.seconds, f"not {EVEN}")
         # Later ones: the others have been sent.
         self.noted = [
-            Events("events", WRITERS, 2 * rounds, self.long, days=1),
-            Events("events_of_one_group", WRITERS, 2 * rounds, self.long,
+            Events("events", WRITERS, 2 * rounds, self.long_seconds, days=1),
+            Events("events_of_one_group", WRITERS, 2 * rounds, self.long_seconds,
                    ONE_GROUP, days=2)]
 
     def prepare(self):
@@ -268,7 +268,7 @@ class Bench:
         return round(float(took), 1)
 
     def pgbench_updates(self, script):
-        return limits.pgbench(self.stack.database_url, script, self.long,
+        return limits.pgbench(self.stack.database_url, script, self.long_seconds,
                               clients=WRITERS)
 
     def loss(self, rate):
