@@ -454,6 +454,12 @@ def wait_recorded(stack):
     wait_until(lambda: not os.listdir(place), 30, "an empty spool")
 
 
+def deliver_recorded(client, event):
+    """A delivery that is in the database when this ends."""
+    assert deliver(client, event).status_code == 200
+    wait_recorded(client.stack)
+
+
 # --- equal tables -----------------------------------------------------------
 
 

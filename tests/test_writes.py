@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import documents
-from helpers import (Client, assert_error, compact, deliver, parallel, unique,
-                     wait_recorded, wait_until)
+from helpers import (Client, assert_error, compact, deliver_recorded, parallel,
+                     unique, wait_until)
 
 JSON_TYPE = {"Content-Type": "application/json"}
 TABLES = ("shipments", "addresses", "parcels", "audit_log")
@@ -71,11 +71,7 @@ def refused(got, *problems, status=422, code="BODY.INVALID"):
 
 
 def event(client, document, minute=0, description="shipment.updated"):
-    """EasyPost tells of it, and it is recorded: by the spool where a lock, or the
-    breaker that one has opened, kept it from the database."""
-    assert deliver(client, documents.event(
-        description, document, minute)).status_code == 200
-    wait_recorded(client.stack)
+    deliver_recorded(client, documents.event(description, document, minute))
 
 
 # --- shipments ----------------------------------------------------------------
