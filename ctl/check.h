@@ -85,6 +85,10 @@ check_function check_database_disk;
 check_function check_memory;
 check_function check_network;
 
+/* What is wrong with a timer of systemd, "waybill-...timer": words that follow its
+ * name.  NULL: nothing, or it is not installed here, or systemd does not run. */
+const char *check_timer_trouble(const char *timer);
+
 /* The database: checkdata.c. */
 check_function check_database;
 check_function check_rights;

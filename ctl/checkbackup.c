@@ -22,21 +22,40 @@ static const char set_up[] =
     "apt install pgbackrest; zless /usr/share/doc/waybill/docs/backup.md.gz "
     "has the commands";
 
-static const char timers[] =
+static const char *const timers[] = { "waybill-backup-full.timer",
+	"waybill-backup-diff.timer" };
+
+#define TIMERS (sizeof(timers) / sizeof(timers[0]))
+
+static const char cure[] =
     "journalctl -u 'waybill-backup@*' -n 20; systemctl enable --now "
     "waybill-backup-full.timer waybill-backup-diff.timer; systemctl start "
     "waybill-backup@full";
+
+static void
+judge_timer(const char *timer, long long last_s, struct verdict *verdict)
+{
+	const char *trouble = check_timer_trouble(timer);
+
+	if (trouble == NULL)
+		return;
+	verdict_set(verdict, VERDICT_WARN,
+	    "the last one ended %s ago, but %s %s", facts_age(last_s), timer,
+	    trouble);
+	verdict_cure(verdict, "systemctl enable --now %s", timer);
+}
 
 static void
 judge_ages(const time_t ended[BACKUP_KINDS], struct verdict *verdict)
 {
 	time_t full = ended[BACKUP_FULL];
 	time_t last = ended[BACKUP_DIFF] > full ? ended[BACKUP_DIFF] : full;
-	long long last_s = (long long)(time(NULL) - last);
+	long long since_s = (long long)(time(NULL) - last);
+	long long last_s = since_s < 0 ? 0 : since_s;
 	long long full_s = (long long)(time(NULL) - full);
 
 	verdict_set(verdict, VERDICT_OK, "the last one ended %s ago",
-	    facts_age(last_s < 0 ? 0 : last_s));
+	    facts_age(last_s));
 	if (last == 0)
 		verdict_set(verdict, VERDICT_FAIL, "none has succeeded yet");
 	else if (last_s > BACKUP_LATE_S)
@@ -49,7 +68,9 @@ judge_ages(const time_t ended[BACKUP_KINDS], struct verdict *verdict)
 		    "the last full one that succeeded ended %s ago",
 		    facts_age(full_s));
 	if (verdict->state == VERDICT_FAIL)
-		verdict_cure(verdict, "%s", timers);
+		verdict_cure(verdict, "%s", cure);
+	for (size_t i = 0; i < TIMERS && verdict->state == VERDICT_OK; i++)
+		judge_timer(timers[i], last_s, verdict);
 }
 
 void

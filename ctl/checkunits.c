@@ -1,6 +1,6 @@
 /*
  * Whether the units of systemd, and this machine, allow what is configured: memory
- * for the workers, a way to PostgreSQL.
+ * for the workers, a way to PostgreSQL; and whether timers are on.
  *
  * The kernel, or systemd, tells.  What is not there is not limited: services that
  * something else runs, or a kernel without that.
@@ -18,6 +18,8 @@
 enum {
 	WORKERS_LEAST = 3, /* shared/conf.c */
 	NUMBER_BYTES = 64,
+	LINE_BYTES = 64,
+	COMMAND_BYTES = 256,
 	MIB = 1024 * 1024,
 	/* MemoryMax= beside MemoryHigh=, as in the units. */
 	MORE_THAN_HIGH = 4, /* by a part of that */
@@ -109,30 +111,75 @@ check_memory(struct check *check, int subject, struct verdict *verdict)
 	judge_machine(&check->conf, verdict);
 }
 
+/* --- what systemd says ----------------------------------------------------- */
+
+enum said {
+	SAID_PRIVATE = 1 << 0,
+	SAID_LOADED = 1 << 1,
+	SAID_ACTIVE = 1 << 2,
+	SAID_ENABLED = 1 << 3,
+};
+
+static const struct {
+	const char *line;
+	enum said said;
+} lines[] = {
+	{ "PrivateNetwork=yes\n", SAID_PRIVATE },
+	{ "LoadState=loaded\n", SAID_LOADED },
+	{ "ActiveState=active\n", SAID_ACTIVE },
+	{ "UnitFileState=enabled\n", SAID_ENABLED },
+};
+
+#define LINES (sizeof(lines) / sizeof(lines[0]))
+
+/* Of any of the units, names with spaces between; 0 also where systemd does not
+ * run. */
+static unsigned
+ask_systemd(const char *units)
+{
+	char command[COMMAND_BYTES];
+	char line[LINE_BYTES];
+	unsigned said = 0;
+	FILE *answer;
+
+	(void)snprintf(command, sizeof(command),
+	    "timeout 3 /usr/bin/systemctl show -p PrivateNetwork -p LoadState "
+	    "-p ActiveState -p UnitFileState %s 2>/dev/null",
+	    units); /* fits */
+	answer = popen(command, "re");
+	if (answer == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), answer) != NULL)
+		for (size_t i = 0; i < LINES; i++)
+			if (strcmp(line, lines[i].line) == 0)
+				said |= lines[i].said;
+	(void)pclose(answer); /* what was printed says all */
+	return said;
+}
+
+const char *
+check_timer_trouble(const char *timer)
+{
+	unsigned said = ask_systemd(timer);
+
+	if ((said & SAID_LOADED) == 0)
+		return NULL;
+	if ((said & SAID_ACTIVE) == 0)
+		return "is off here";
+	return (said & SAID_ENABLED) == 0 ? "will be off here after a boot"
+					  : NULL;
+}
+
 /* --- the network --------------------------------------------------------- */
 
-#define ASK_SYSTEMD(units)                                                   \
-	"timeout 3 /usr/bin/systemctl show --value -p PrivateNetwork " units \
-	" 2>/dev/null"
-
-/* False also where systemd does not run. */
 static bool
 lacks_network(bool is_read_only)
 {
-	FILE *answer = popen(is_read_only
-		? ASK_SYSTEMD("waybill-read")
-		: ASK_SYSTEMD("waybill-read waybill-webhook waybill-jobs "
-			      "waybill-refresh"),
-	    "re");
-	char line[NUMBER_BYTES];
-	bool is_private = false;
-
-	if (answer == NULL)
-		return false;
-	while (fgets(line, sizeof(line), answer) != NULL)
-		is_private |= strcmp(line, "yes\n") == 0;
-	(void)pclose(answer); /* what was printed says all */
-	return is_private;
+	return (ask_systemd(is_read_only
+			? "waybill-read"
+			: "waybill-read waybill-webhook waybill-jobs "
+			  "waybill-refresh") &
+		   SAID_PRIVATE) != 0;
 }
 
 void

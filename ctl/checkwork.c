@@ -1,10 +1,12 @@
 /*
  * What happens in the background, seen by what it leaves in the database: so it
- * does not matter on which host it runs.
+ * does not matter on which host it runs.  Of a timer systemd tells sooner that it is
+ * off here.
  */
 #include "ctl/check.h"
 #include "shared/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -17,6 +19,7 @@ enum {
 	REFRESH_LATE_S = 2 * 3600,
 	/* Its timer is daily, give or take half an hour; it may take 6 h. */
 	RECONCILE_LATE_S = 32 * 3600,
+	TIMER_BYTES = 64,
 	CLOCK_WARN_S = 5,
 	CLOCK_FAIL_S = 60,
 };
@@ -190,6 +193,11 @@ static void
 judge_timer(long long age_s, long long late_s, const char *name,
     struct verdict *verdict)
 {
+	char timer[TIMER_BYTES];
+	const char *trouble;
+
+	(void)snprintf(timer, sizeof(timer), "waybill-%s.timer", name);
+	trouble = check_timer_trouble(timer);
 	if (age_s < 0) {
 		verdict_set(verdict, VERDICT_WARN, "it has never run");
 		verdict_cure(verdict,
@@ -203,6 +211,10 @@ judge_timer(long long age_s, long long late_s, const char *name,
 		    "systemctl enable --now waybill-%s.timer; journalctl -u "
 		    "waybill-%s -n 20",
 		    name, name);
+	} else if (trouble != NULL) {
+		verdict_set(verdict, VERDICT_WARN, "it ran %s ago, but %s %s",
+		    facts_age(age_s), timer, trouble);
+		verdict_cure(verdict, "systemctl enable --now %s", timer);
 	} else {
 		verdict_set(
 		    verdict, VERDICT_OK, "it ran %s ago", facts_age(age_s));

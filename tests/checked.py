@@ -90,6 +90,21 @@ class Found:
         assert cure is None or (line[2] and cure in line[2]), line
 
 
+def check_with_systemctl(one, script, folder, **environment):
+    """`waybill check` where a script of sh is systemctl; only root mounts."""
+    systemctl = folder / "systemctl"
+    systemctl.write_text("#!/bin/sh\n" + script)
+    systemctl.chmod(0o755)
+    folder.chmod(0o755)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-euc",
+         'mount --bind "$0" /usr/bin/systemctl; exec "$@"', systemctl,
+         one.service.program("waybill"), "-c", one.conf_file, "check"],
+        capture_output=True, text=True, check=False, timeout=40, cwd="/",
+        env={**ENVIRONMENT, **NO_KEYS, **environment})
+    return Found(done.returncode, done.stdout)
+
+
 def run(one, *words, conf_file=None, user=None, program=None, **environment):
     return subprocess.run(
         [program or one.service.program("waybill"), "-c",

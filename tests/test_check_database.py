@@ -5,15 +5,13 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
 import time
 
 import psycopg2
 import pytest
 
-from checked import NO_KEYS, Found, check, run, succeed
+from checked import NO_KEYS, check, check_with_systemctl, run, succeed
 from checked import own, own_db  # noqa: F401: fixtures
-from env.process import ENVIRONMENT
 from helpers import ROOT, wait_until
 
 
@@ -140,35 +138,62 @@ def test_waybill_of_other_hosts_takes_its_share(own, own_db):
                      found["connections"][1]), found.out
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists(
-    "/usr/bin/systemctl"), reason="only root mounts")
+ROOT_MOUNTS = pytest.mark.skipif(
+    os.geteuid() != 0 or not os.path.exists("/usr/bin/systemctl"),
+    reason="only root mounts")
+
+
+@ROOT_MOUNTS
 def test_a_database_that_the_units_cannot_reach(own, tmp_path):
     """Over the network, where the installed units have none."""
-    systemd = tmp_path / "systemctl"
+    def says(*answers, **urls):
+        lines = "\\n\\n".join("PrivateNetwork=" + one for one in answers)
+        return check_with_systemctl(own, f"printf '{lines}\\n'", tmp_path, **urls)
 
-    def says(answer, **urls):
-        systemd.write_text(f"#!/bin/sh\nprintf '{answer}'\n")
-        systemd.chmod(0o755)
-        done = subprocess.run(
-            ["unshare", "--mount", "sh", "-euc",
-             'mount --bind "$0" /usr/bin/systemctl; exec "$@"', systemd,
-             own.service.program("waybill"), "-c", own.conf_file, "check"],
-            capture_output=True, text=True, check=False, timeout=40, cwd="/",
-            env={**ENVIRONMENT, **NO_KEYS, **urls})
-        return Found(done.returncode, done.stdout)
-
-    tmp_path.chmod(0o755)
     url = network(own)
     cure = "database-network.conf; done; systemctl daemon-reload; " \
         "systemctl restart waybill-read waybill-webhook waybill-jobs"
-    says("no\\n\\nyes\\n", DATABASE_URL=url).tells(
+    says("no", "yes", DATABASE_URL=url).tells(
         "network", "FAIL", "PrivateNetwork=yes", cure)
-    says("yes\\n", DATABASE_READ_URL=url).tells(
+    says("yes", DATABASE_READ_URL=url).tells(
         "network", "FAIL", "PrivateNetwork=yes", cure)
-    for answer, urls, text in (
-            ("no\\n\\nno\\n", {"DATABASE_URL": url}, "as the units allow"),
-            ("yes\\n", {}, "over a socket here")):
-        says(answer, **urls).tells("network", "ok", text, None)
+    for answers, urls, text in (
+            (("no", "no"), {"DATABASE_URL": url}, "as the units allow"),
+            (("yes",), {}, "over a socket here")):
+        says(*answers, **urls).tells("network", "ok", text, None)
+
+
+@ROOT_MOUNTS
+@pytest.mark.parametrize("timer,name,ok", [
+    ("refresh", "refresh", "it ran .* ago"),
+    ("backup-full", "backup", "the last one ended .* ago"),
+    ("backup-diff", "backup", "the last one ended .* ago")])
+def test_a_timer_that_is_off(own, tmp_path, timer, name, ok):
+    """Which is told before its work is late; of one that is not installed, or of a
+    machine without systemd, nothing is known."""
+    assert run(own, "refresh").returncode == 0
+    succeed(own, "full", days=1)
+    timer = f"waybill-{timer}.timer"
+
+    def says(active, enabled, loaded="loaded"):
+        return check_with_systemctl(own, f"""
+            state=active file=enabled load=loaded
+            case $* in *' {timer}')
+                state={active} file={enabled} load={loaded} ;;
+            esac
+            printf 'LoadState=%s\\nActiveState=%s\\nUnitFileState=%s\\n' \
+                $load $state $file""", tmp_path)
+
+    for enabled in ("enabled", "disabled"):
+        says("inactive", enabled).warns(
+            name, f"{ok}, but {timer} is off here", "systemctl enable --now " + timer)
+    says("active", "disabled").warns(
+        name, f"{ok}, but {timer} will be off here after a boot",
+        "systemctl enable --now " + timer)
+    for state in (("active", "enabled"), ("inactive", "", "not-found")):
+        says(*state).tells(name, "ok", ok + "$", None)
+    check_with_systemctl(own, "exit 1", tmp_path).tells(
+        name, "ok", ok + "$", None)
 
 
 def test_a_standby_that_is_none(own, own_db, tmp_path):

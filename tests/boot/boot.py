@@ -321,6 +321,19 @@ def test_a_secret_that_was_changed_wants_a_restart(box):
         assert says in box.machine.run("waybill", "check", check=False)
 
 
+def test_a_timer_that_was_turned_off_is_told(box):
+    off = "waybill-refresh.timer is off here"
+    box.machine.run("systemctl", "start", "waybill-refresh")
+    assert off not in box.machine.run("waybill", "check", check=False)
+    box.machine.run("systemctl", "stop", "waybill-refresh.timer")
+    found = box.machine.run("waybill", "check", check=False)
+    assert off in found
+    cure = re.search("-> (systemctl enable --now waybill-refresh.timer)\n", found)
+    box.machine.run(*cure[1].split())
+    assert "waybill-refresh.timer" not in box.machine.run(
+        "waybill", "check", check=False)
+
+
 # --- saved, and what happens by itself ----------------------------------------
 
 
