@@ -3,20 +3,25 @@ create or replace function waybill.merge_routes(p_taken pg_snapshot)
 returns void
 language sql
 as $$
+    with sums as materialized ( -- else all notes are sorted, not their sums
+        select d.mode, d.from_city, d.from_state, d.from_country, d.to_city,
+            d.to_state, d.to_country, d.currency,
+            sum(d.shipments) as shipments, sum(d.cost) as cost,
+            sum(d.costed) as costed, sum(d.timed) as timed,
+            sum(d.seconds) as seconds
+        from waybill.shipment_deltas d
+        join waybill.analytics_state a on a.mode = d.mode
+        where pg_visible_in_snapshot(d.xid, p_taken)
+            and (d.shipments, d.cost, d.costed, d.timed, d.seconds)
+                <> (0, 0, 0, 0, 0)
+            and d.date >= a.routes_from
+        group by 1, 2, 3, 4, 5, 6, 7, 8
+    )
     insert into waybill.recent_routes as k
-    select d.mode, d.from_city, d.from_state, d.from_country, d.to_city,
-        d.to_state, d.to_country, d.currency, sum(d.shipments), sum(d.cost),
-        sum(d.costed), sum(d.timed), sum(d.seconds)
-    from waybill.shipment_deltas d
-    join waybill.analytics_state a on a.mode = d.mode
-    where pg_visible_in_snapshot(d.xid, p_taken)
-        and (d.shipments, d.cost, d.costed, d.timed, d.seconds)
-            <> (0, 0, 0, 0, 0)
-        and d.date >= a.routes_from
-    group by 1, 2, 3, 4, 5, 6, 7, 8
-    having row(sum(d.shipments), sum(d.cost), sum(d.costed),
-        sum(d.timed), sum(d.seconds))
-        <> row(0, 0.0, 0, 0, 0)
+    select s.*
+    from sums s
+    where (s.shipments, s.cost, s.costed, s.timed, s.seconds)
+        <> (0, 0, 0, 0, 0)
     order by 1, 2, 3, 4, 5, 6, 7, 8
     on conflict (mode, from_city, from_state, from_country, to_city, to_state,
         to_country, currency) do update
