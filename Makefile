@@ -295,7 +295,7 @@ EXPOSURE_MAX = read=4 webhook=4 jobs=4 refresh=4 upstream=12 reconcile=12 backup
 $(STAMPS)/units: $(UNITS) $(wildcard systemd/*/*) \
 		$(BUILD)/waybill-fcgi $(BUILD)/waybill
 	@rm -rf $@.d && mkdir -p $@.d && cp -r systemd/. $@.d
-	@sed -i 's,/usr/bin/waybill,$(CURDIR)/$(BUILD)/waybill,g' $@.d/*.service
+	@sed -i 's,/usr/bin/waybill,$(abspath $(BUILD))/waybill,g' $@.d/*.service
 	@echo units
 	@cd $@.d && systemd-analyze verify --man=no --recursive-errors=no \
 		./*.service ./*.socket ./*.timer >verified 2>&1 && \

@@ -273,21 +273,24 @@ class Bench:
 
     def loss(self, rate):
         """The share of writes a second that analytics cost: notes, and what the jobs
-        make of them each second, which is nothing without notes.  Which is first
-        changes with each round: what one leaves behind the other one has to clear."""
-        rates = {"enable": [], "disable": []}
+        make of them each second, which is nothing without notes.  The median of what
+        each round lost, for the machine's own rate drifts; which is first changes with
+        each: what one leaves behind the other one has to clear."""
+        lost = []
         for number in range(self.options.rounds + 1):
-            for how in sorted(rates, reverse=number % 2 == 1):
+            found = {}
+            for how in sorted(("enable", "disable"), reverse=number % 2 == 1):
                 self.stack.psql("alter table waybill.shipments "
                                 f"{how} trigger shipments_changed_figures")
-                rates[how].append(rate())
+                found[how] = rate()
                 wait_until(lambda: self.stack.psql(
                     "select count(*) from waybill.shipment_deltas")
                     == [(0,)], 60)
+            lost.append(1 - found["enable"] / found["disable"])
+            print("LOST", number, found, lost[-1], flush=True)
         self.stack.psql("alter table waybill.shipments "
                         "enable trigger shipments_changed_figures")
-        return round(1 - statistics.median(rates["enable"][1:])
-                     / statistics.median(rates["disable"][1:]), 3)
+        return round(statistics.median(lost[1:]), 3)
 
     def outage(self):
         """Webhooks by a schedule: calm, and while PostgreSQL stands still."""
