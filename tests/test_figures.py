@@ -793,6 +793,27 @@ def test_what_is_made_ready_is_of_the_day_that_has_begun(own, own_db):
     assert_right(own_db)
 
 
+def test_no_answer_is_made_ready_that_nobody_would_get(own, own_db):
+    """While others write there are notes again before it is: to make it each second
+    would slow them down, for nothing."""
+    ready = ("select count(*) from dashboards where mode = 'production' and "
+             "since > '-infinity'")
+    own.stop_pool("jobs")
+    try:
+        own_db("insert into shipments (mode) values ('production')")
+        own_db("select merge_figures()")
+        own_db("insert into shipments (mode) values ('production')")
+        own_db("select make_dashboards()")
+        assert own_db.one(ready) == 0
+        own_db("select merge_figures()")
+        own_db("insert into shipments (mode) values ('test')")
+        own_db("select make_dashboards()")
+        assert own_db.one(ready) == 3
+    finally:
+        own.start_pool("jobs")
+    assert_right(own_db)
+
+
 def test_a_horizon_of_another_cluster_hides_nothing_for_long(own, own_db):
     """A dump carries the transactions' numbers of the cluster it was made in."""
     own_db("update analytics_state set horizon = '1000000000'")

@@ -1,6 +1,7 @@
 -- Makes the answers ready that people look at most, those that are not: after a
 -- merge, and on a new half day.  Under the lock of merging, or an older answer could
--- replace a newer; somebody else has it: they, or the next call, will do.
+-- replace a newer; somebody else has it: they, or the next call, will do.  Not of a
+-- mode with notes again, of which nobody would read it (api.dashboard).
 create or replace function waybill.make_dashboards()
 returns void
 language plpgsql
@@ -22,6 +23,13 @@ begin
         select
         from waybill.dashboards d
         where d.mode = a.mode and d.days = p.days and d.since = v_since)
+        and (
+            select n.xid
+            from waybill.shipment_deltas n
+            where n.xid >= a.horizon
+                and n.mode = a.mode
+            order by n.xid
+            limit 1) is null
     on conflict (mode, days) do update
     set (since, body) = (excluded.since, excluded.body);
 end
