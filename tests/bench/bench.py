@@ -287,7 +287,6 @@ class Bench:
                     "select count(*) from waybill.shipment_deltas")
                     == [(0,)], 60)
             lost.append(1 - found["enable"] / found["disable"])
-            print("LOST", number, found, lost[-1], flush=True)
         self.stack.psql("alter table waybill.shipments "
                         "enable trigger shipments_changed_figures")
         return round(statistics.median(lost[1:]), 3)
