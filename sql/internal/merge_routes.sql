@@ -17,8 +17,12 @@ as $$
             and d.date >= a.routes_from
         group by 1, 2, 3, 4, 5, 6, 7, 8
     )
-    insert into waybill.recent_routes as k
-    select s.*
+    insert into waybill.recent_routes as k (mode, from_city, from_state,
+        from_country, to_city, to_state, to_country, currency, shipments, cost,
+        costed, delivered, seconds)
+    select s.mode, s.from_city, s.from_state, s.from_country, s.to_city,
+        s.to_state, s.to_country, s.currency, s.shipments, s.cost, s.costed,
+        s.timed, s.seconds
     from sums s
     where (s.shipments, s.cost, s.costed, s.timed, s.seconds)
         <> (0, 0, 0, 0, 0)
