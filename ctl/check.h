@@ -65,6 +65,7 @@ struct check {
 	double easypost_ahead_s;
 	struct easypost_site site;
 	bool has_site;
+	bool is_systemd_silent; /* it has not answered in time */
 };
 
 /* When one wait of `most_ms` has to end. */
@@ -86,8 +87,10 @@ check_function check_memory;
 check_function check_network;
 
 /* What is wrong with a timer of systemd, "waybill-...timer": words that follow its
- * name.  NULL: nothing, or it is not installed here, or systemd does not run. */
-const char *check_timer_trouble(const char *timer);
+ * name, and what mends it.  NULL: nothing; or it is not installed here, or masked,
+ * which says that it is off on purpose; or systemd does not run or answer. */
+const char *check_timer_trouble(struct check *, const char *timer);
+void check_timer_cure(const char *timer, struct verdict *);
 
 /* The database: checkdata.c. */
 check_function check_database;

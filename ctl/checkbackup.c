@@ -32,21 +32,26 @@ static const char cure[] =
     "waybill-backup-full.timer waybill-backup-diff.timer; systemctl start "
     "waybill-backup@full";
 
+/* The last one ended in time: will there be a next? */
 static void
-judge_timer(const char *timer, long long last_s, struct verdict *verdict)
+judge_next(struct check *check, long long last_s, struct verdict *verdict)
 {
-	const char *trouble = check_timer_trouble(timer);
+	for (size_t i = 0; i < TIMERS; i++) {
+		const char *trouble = check_timer_trouble(check, timers[i]);
 
-	if (trouble == NULL)
+		if (trouble == NULL)
+			continue;
+		verdict_set(verdict, VERDICT_WARN,
+		    "the last one ended %s ago, but %s %s", facts_age(last_s),
+		    timers[i], trouble);
+		check_timer_cure(timers[i], verdict);
 		return;
-	verdict_set(verdict, VERDICT_WARN,
-	    "the last one ended %s ago, but %s %s", facts_age(last_s), timer,
-	    trouble);
-	verdict_cure(verdict, "systemctl enable --now %s", timer);
+	}
 }
 
 static void
-judge_ages(const time_t ended[BACKUP_KINDS], struct verdict *verdict)
+judge_ages(struct check *check, const time_t ended[BACKUP_KINDS],
+    struct verdict *verdict)
 {
 	time_t full = ended[BACKUP_FULL];
 	time_t last = ended[BACKUP_DIFF] > full ? ended[BACKUP_DIFF] : full;
@@ -69,8 +74,8 @@ judge_ages(const time_t ended[BACKUP_KINDS], struct verdict *verdict)
 		    facts_age(full_s));
 	if (verdict->state == VERDICT_FAIL)
 		verdict_cure(verdict, "%s", cure);
-	for (size_t i = 0; i < TIMERS && verdict->state == VERDICT_OK; i++)
-		judge_timer(timers[i], last_s, verdict);
+	else
+		judge_next(check, last_s, verdict);
 }
 
 void
@@ -82,7 +87,7 @@ check_backup(struct check *check, int subject, struct verdict *verdict)
 	if (*check->conf.secrets.database_url == '\0') {
 		verdict_set(verdict, VERDICT_SKIP, "no database is configured");
 	} else if (backup_look(check->conf.backup_dir, ended)) {
-		judge_ages(ended, verdict);
+		judge_ages(check, ended, verdict);
 	} else if (check->is_remote) {
 		verdict_set(verdict, VERDICT_SKIP,
 		    "PostgreSQL is reached over the network: its backups are "

@@ -7,6 +7,7 @@
  */
 #include "ctl/check.h"
 #include "ctl/machine.h"
+#include "shared/clock.h"
 #include "shared/file.h"
 #include "shared/pool.h"
 
@@ -14,12 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 enum {
 	WORKERS_LEAST = 3, /* shared/conf.c */
 	NUMBER_BYTES = 64,
 	LINE_BYTES = 64,
 	COMMAND_BYTES = 256,
+	SYSTEMD_MS = 3000,
+	TIMED_OUT = 124, /* timeout(1) */
 	MIB = 1024 * 1024,
 	/* MemoryMax= beside MemoryHigh=, as in the units. */
 	MORE_THAN_HIGH = 4, /* by a part of that */
@@ -114,10 +118,13 @@ check_memory(struct check *check, int subject, struct verdict *verdict)
 /* --- what systemd says ----------------------------------------------------- */
 
 enum said {
-	SAID_PRIVATE = 1 << 0,
-	SAID_LOADED = 1 << 1,
-	SAID_ACTIVE = 1 << 2,
-	SAID_ENABLED = 1 << 3,
+	SAID_ANYTHING = 1 << 0,
+	SAID_PRIVATE = 1 << 1,
+	SAID_MISSING = 1 << 2,
+	SAID_MASKED = 1 << 3,
+	SAID_LOADED = 1 << 4,
+	SAID_ACTIVE = 1 << 5,
+	SAID_DISABLED = 1 << 6,
 };
 
 static const struct {
@@ -125,61 +132,86 @@ static const struct {
 	enum said said;
 } lines[] = {
 	{ "PrivateNetwork=yes\n", SAID_PRIVATE },
+	{ "LoadState=not-found\n", SAID_MISSING },
+	{ "LoadState=masked\n", SAID_MASKED },
 	{ "LoadState=loaded\n", SAID_LOADED },
 	{ "ActiveState=active\n", SAID_ACTIVE },
-	{ "UnitFileState=enabled\n", SAID_ENABLED },
+	{ "UnitFileState=disabled\n", SAID_DISABLED },
 };
 
 #define LINES (sizeof(lines) / sizeof(lines[0]))
 
-/* Of any of the units, names with spaces between; 0 also where systemd does not
- * run. */
 static unsigned
-ask_systemd(const char *units)
+what_is_said(const char *line)
 {
+	for (size_t i = 0; i < LINES; i++)
+		if (strcmp(line, lines[i].line) == 0)
+			return SAID_ANYTHING | lines[i].said;
+	return SAID_ANYTHING;
+}
+
+/* Of any of the units, names with spaces between; 0 also where systemd does not
+ * run, or does not answer. */
+static unsigned
+ask_systemd(struct check *check, const char *units)
+{
+	int64_t left_ms = check_until_ms(check, SYSTEMD_MS) - clock_ms();
 	char command[COMMAND_BYTES];
 	char line[LINE_BYTES];
 	unsigned said = 0;
 	FILE *answer;
+	int status;
 
+	if (left_ms <= 0 || check->is_systemd_silent)
+		return 0;
 	(void)snprintf(command, sizeof(command),
-	    "timeout 3 /usr/bin/systemctl show -p PrivateNetwork -p LoadState "
-	    "-p ActiveState -p UnitFileState %s 2>/dev/null",
-	    units); /* fits */
+	    "timeout %.3f /usr/bin/systemctl show -p PrivateNetwork "
+	    "-p LoadState -p ActiveState -p UnitFileState %s 2>/dev/null",
+	    (double)left_ms / 1000, units); /* fits */
 	answer = popen(command, "re");
 	if (answer == NULL)
 		return 0;
 	while (fgets(line, sizeof(line), answer) != NULL)
-		for (size_t i = 0; i < LINES; i++)
-			if (strcmp(line, lines[i].line) == 0)
-				said |= lines[i].said;
-	(void)pclose(answer); /* what was printed says all */
+		said |= what_is_said(line);
+	status = pclose(answer); /* of others what was printed says all */
+	check->is_systemd_silent =
+	    WIFEXITED(status) && WEXITSTATUS(status) == TIMED_OUT;
 	return said;
 }
 
 const char *
-check_timer_trouble(const char *timer)
+check_timer_trouble(struct check *check, const char *timer)
 {
-	unsigned said = ask_systemd(timer);
+	unsigned said = ask_systemd(check, timer);
 
-	if ((said & SAID_LOADED) == 0)
+	if (said == 0 || (said & (SAID_MISSING | SAID_MASKED)) != 0)
 		return NULL;
+	if ((said & SAID_LOADED) == 0)
+		return "cannot be loaded here";
 	if ((said & SAID_ACTIVE) == 0)
 		return "is off here";
-	return (said & SAID_ENABLED) == 0 ? "will be off here after a boot"
-					  : NULL;
+	return (said & SAID_DISABLED) != 0 ? "will be off here after a boot"
+					   : NULL;
+}
+
+void
+check_timer_cure(const char *timer, struct verdict *verdict)
+{
+	verdict_cure(verdict, "systemctl enable --now %s; systemctl status %s",
+	    timer, timer);
 }
 
 /* --- the network --------------------------------------------------------- */
 
 static bool
-lacks_network(bool is_read_only)
+lacks_network(struct check *check)
 {
-	return (ask_systemd(is_read_only
-			? "waybill-read"
-			: "waybill-read waybill-webhook waybill-jobs "
-			  "waybill-refresh") &
-		   SAID_PRIVATE) != 0;
+	unsigned said = ask_systemd(check,
+	    check->is_remote ? "waybill-read waybill-webhook waybill-jobs "
+			       "waybill-refresh"
+			     : "waybill-read");
+
+	return (said & SAID_PRIVATE) != 0;
 }
 
 void
@@ -189,7 +221,7 @@ check_network(struct check *check, int subject, struct verdict *verdict)
 	if (!check->is_remote && !check->is_read_remote) {
 		verdict_set(verdict, VERDICT_OK,
 		    "PostgreSQL is reached over a socket here");
-	} else if (lacks_network(!check->is_remote)) {
+	} else if (lacks_network(check)) {
 		verdict_set(verdict, VERDICT_FAIL,
 		    "PostgreSQL is reached over the network, which the units "
 		    "do not let the services use (PrivateNetwork=yes)");

@@ -188,16 +188,30 @@ check_bulk(struct check *check, int subject, struct verdict *verdict)
 	}
 }
 
-/* What a timer has to have done lately. */
+/* It has done its work lately: will it go on? */
 static void
-judge_timer(long long age_s, long long late_s, const char *name,
+judge_next(struct check *check, long long age_s, const char *name,
     struct verdict *verdict)
 {
 	char timer[TIMER_BYTES];
 	const char *trouble;
 
-	(void)snprintf(timer, sizeof(timer), "waybill-%s.timer", name);
-	trouble = check_timer_trouble(timer);
+	(void)snprintf(
+	    timer, sizeof(timer), "waybill-%s.timer", name); /* fits */
+	trouble = check_timer_trouble(check, timer);
+	verdict_set(verdict, VERDICT_OK, "it ran %s ago", facts_age(age_s));
+	if (trouble == NULL)
+		return;
+	verdict_set(verdict, VERDICT_WARN, "it ran %s ago, but %s %s",
+	    facts_age(age_s), timer, trouble);
+	check_timer_cure(timer, verdict);
+}
+
+/* What a timer has to have done lately. */
+static void
+judge_timer(struct check *check, long long age_s, long long late_s,
+    const char *name, struct verdict *verdict)
+{
 	if (age_s < 0) {
 		verdict_set(verdict, VERDICT_WARN, "it has never run");
 		verdict_cure(verdict,
@@ -211,13 +225,8 @@ judge_timer(long long age_s, long long late_s, const char *name,
 		    "systemctl enable --now waybill-%s.timer; journalctl -u "
 		    "waybill-%s -n 20",
 		    name, name);
-	} else if (trouble != NULL) {
-		verdict_set(verdict, VERDICT_WARN, "it ran %s ago, but %s %s",
-		    facts_age(age_s), timer, trouble);
-		verdict_cure(verdict, "systemctl enable --now %s", timer);
 	} else {
-		verdict_set(
-		    verdict, VERDICT_OK, "it ran %s ago", facts_age(age_s));
+		judge_next(check, age_s, name, verdict);
 	}
 }
 
@@ -225,8 +234,8 @@ void
 check_refresh(struct check *check, int subject, struct verdict *verdict)
 {
 	(void)subject;
-	judge_timer(
-	    pulse(check, "refreshed_s"), REFRESH_LATE_S, "refresh", verdict);
+	judge_timer(check, pulse(check, "refreshed_s"), REFRESH_LATE_S,
+	    "refresh", verdict);
 }
 
 void
@@ -266,7 +275,8 @@ check_reconcile(struct check *check, int subject, struct verdict *verdict)
 		verdict_set(verdict, VERDICT_SKIP,
 		    "there is no key of EasyPost's to ask with");
 	else
-		judge_timer(age_s, RECONCILE_LATE_S, "reconcile", verdict);
+		judge_timer(
+		    check, age_s, RECONCILE_LATE_S, "reconcile", verdict);
 }
 
 void

@@ -163,37 +163,55 @@ def test_a_database_that_the_units_cannot_reach(own, tmp_path):
         says(*answers, **urls).tells("network", "ok", text, None)
 
 
+def systemctl(timer, **states):
+    """Of a systemd whose timers are well, but for one."""
+    well = {"Load": "loaded", "Active": "active", "UnitFile": "enabled"}
+    lines = ["\\n".join(f"{key}State={value}" for key, value in one.items())
+             for one in (well | states, well)]
+    return f"""case $* in
+        *' {timer}') printf '{lines[0]}\\n' ;;
+        *) printf '{lines[1]}\\n' ;;
+    esac"""
+
+
 @ROOT_MOUNTS
 @pytest.mark.parametrize("timer,name,ok", [
     ("refresh", "refresh", "it ran .* ago"),
+    ("reconcile", "reconcile", "it ran .* ago"),
     ("backup-full", "backup", "the last one ended .* ago"),
     ("backup-diff", "backup", "the last one ended .* ago")])
 def test_a_timer_that_is_off(own, tmp_path, timer, name, ok):
-    """Which is told before its work is late; of one that is not installed, or of a
-    machine without systemd, nothing is known."""
-    assert run(own, "refresh").returncode == 0
-    succeed(own, "full", days=1)
+    """Which is told before its work is late."""
     timer = f"waybill-{timer}.timer"
+    for states, trouble in (
+            ({"Active": "inactive"}, "is off here"),
+            ({"Active": "inactive", "UnitFile": "disabled"}, "is off here"),
+            ({"Active": "failed"}, "is off here"),
+            ({"UnitFile": "disabled"}, "will be off here after a boot"),
+            ({"Load": "bad-setting", "Active": "inactive"},
+             "cannot be loaded here")):
+        check_with_systemctl(own, systemctl(timer, **states), tmp_path).warns(
+            name, f"{ok}, but {timer} {trouble}$",
+            f"systemctl enable --now {timer}; systemctl status {timer}")
+    for states in ({}, {"UnitFile": "static"},
+                   {"Load": "masked", "Active": "inactive"},  # on purpose
+                   {"Load": "not-found", "Active": "inactive"}):
+        check_with_systemctl(own, systemctl(timer, **states), tmp_path).tells(
+            name, "ok", ok + "$", None)
 
-    def says(active, enabled, loaded="loaded"):
-        return check_with_systemctl(own, f"""
-            state=active file=enabled load=loaded
-            case $* in *' {timer}')
-                state={active} file={enabled} load={loaded} ;;
-            esac
-            printf 'LoadState=%s\\nActiveState=%s\\nUnitFileState=%s\\n' \
-                $load $state $file""", tmp_path)
 
-    for enabled in ("enabled", "disabled"):
-        says("inactive", enabled).warns(
-            name, f"{ok}, but {timer} is off here", "systemctl enable --now " + timer)
-    says("active", "disabled").warns(
-        name, f"{ok}, but {timer} will be off here after a boot",
-        "systemctl enable --now " + timer)
-    for state in (("active", "enabled"), ("inactive", "", "not-found")):
-        says(*state).tells(name, "ok", ok + "$", None)
-    check_with_systemctl(own, "exit 1", tmp_path).tells(
-        name, "ok", ok + "$", None)
+@ROOT_MOUNTS
+def test_a_systemd_that_says_nothing(own, tmp_path):
+    """It does not run, or hangs: then it is asked once, not for each timer."""
+    asked = tmp_path / "asked"
+    for script, times in (("exit 1", 4), ("exec sleep 60", 1)):
+        asked.write_text("")
+        asked.chmod(0o666)
+        found = check_with_systemctl(
+            own, f"echo x >>{asked}\n{script}", tmp_path)
+        assert [found[name][0] for name in ("refresh", "reconcile", "backup")
+                ] == ["ok"] * 3
+        assert len(asked.read_text().split()) == times
 
 
 def test_a_standby_that_is_none(own, own_db, tmp_path):

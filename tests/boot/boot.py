@@ -328,7 +328,7 @@ def test_a_timer_that_was_turned_off_is_told(box):
     box.machine.run("systemctl", "stop", "waybill-refresh.timer")
     found = box.machine.run("waybill", "check", check=False)
     assert off in found
-    cure = re.search("-> (systemctl enable --now waybill-refresh.timer)\n", found)
+    cure = re.search("-> (systemctl enable --now waybill-refresh.timer);", found)
     box.machine.run(*cure[1].split())
     assert "waybill-refresh.timer" not in box.machine.run(
         "waybill", "check", check=False)
