@@ -86,11 +86,11 @@ check_function check_database_disk;
 check_function check_memory;
 check_function check_network;
 
-/* What is wrong with a timer of systemd, "waybill-...timer": words that follow its
- * name, and what mends it.  NULL: nothing; or it is not installed here, or masked,
- * which says that it is off on purpose; or systemd does not run or answer. */
-const char *check_timer_trouble(struct check *, const char *timer);
-void check_timer_cure(const char *timer, struct verdict *);
+/* Adds to what was seen of its last run, where that is well, that systemd will not
+ * start a timer, "waybill-...timer", again, and what mends it.  One that is not
+ * installed here, or masked, which says that it is off on purpose, is passed over;
+ * so are all when systemd does not run or answer. */
+void check_timer(struct check *, const char *timer, struct verdict *);
 
 /* The database: checkdata.c. */
 check_function check_database;

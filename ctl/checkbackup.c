@@ -32,35 +32,17 @@ static const char cure[] =
     "waybill-backup-full.timer waybill-backup-diff.timer; systemctl start "
     "waybill-backup@full";
 
-/* The last one ended in time: will there be a next? */
-static void
-judge_next(struct check *check, long long last_s, struct verdict *verdict)
-{
-	for (size_t i = 0; i < TIMERS; i++) {
-		const char *trouble = check_timer_trouble(check, timers[i]);
-
-		if (trouble == NULL)
-			continue;
-		verdict_set(verdict, VERDICT_WARN,
-		    "the last one ended %s ago, but %s %s", facts_age(last_s),
-		    timers[i], trouble);
-		check_timer_cure(timers[i], verdict);
-		return;
-	}
-}
-
 static void
 judge_ages(struct check *check, const time_t ended[BACKUP_KINDS],
     struct verdict *verdict)
 {
 	time_t full = ended[BACKUP_FULL];
 	time_t last = ended[BACKUP_DIFF] > full ? ended[BACKUP_DIFF] : full;
-	long long since_s = (long long)(time(NULL) - last);
-	long long last_s = since_s < 0 ? 0 : since_s;
+	long long last_s = (long long)(time(NULL) - last);
 	long long full_s = (long long)(time(NULL) - full);
 
 	verdict_set(verdict, VERDICT_OK, "the last one ended %s ago",
-	    facts_age(last_s));
+	    facts_age(last_s < 0 ? 0 : last_s));
 	if (last == 0)
 		verdict_set(verdict, VERDICT_FAIL, "none has succeeded yet");
 	else if (last_s > BACKUP_LATE_S)
@@ -74,8 +56,8 @@ judge_ages(struct check *check, const time_t ended[BACKUP_KINDS],
 		    facts_age(full_s));
 	if (verdict->state == VERDICT_FAIL)
 		verdict_cure(verdict, "%s", cure);
-	else
-		judge_next(check, last_s, verdict);
+	for (size_t i = 0; i < TIMERS; i++)
+		check_timer(check, timers[i], verdict);
 }
 
 void

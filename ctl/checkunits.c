@@ -179,8 +179,9 @@ ask_systemd(struct check *check, const char *units)
 	return said;
 }
 
-const char *
-check_timer_trouble(struct check *check, const char *timer)
+/* Words that follow the timer's name; NULL: nothing is wrong, or known. */
+static const char *
+find_trouble(struct check *check, const char *timer)
 {
 	unsigned said = ask_systemd(check, timer);
 
@@ -195,8 +196,19 @@ check_timer_trouble(struct check *check, const char *timer)
 }
 
 void
-check_timer_cure(const char *timer, struct verdict *verdict)
+check_timer(struct check *check, const char *timer, struct verdict *verdict)
 {
+	char seen[VERDICT_TEXT_MAX];
+	const char *trouble;
+
+	if (verdict->state != VERDICT_OK)
+		return;
+	trouble = find_trouble(check, timer);
+	if (trouble == NULL)
+		return;
+	memcpy(seen, verdict->text, sizeof(seen));
+	verdict_set(
+	    verdict, VERDICT_WARN, "%s, but %s %s", seen, timer, trouble);
 	verdict_cure(verdict, "systemctl enable --now %s; systemctl status %s",
 	    timer, timer);
 }

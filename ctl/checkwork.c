@@ -188,30 +188,13 @@ check_bulk(struct check *check, int subject, struct verdict *verdict)
 	}
 }
 
-/* It has done its work lately: will it go on? */
-static void
-judge_next(struct check *check, long long age_s, const char *name,
-    struct verdict *verdict)
-{
-	char timer[TIMER_BYTES];
-	const char *trouble;
-
-	(void)snprintf(
-	    timer, sizeof(timer), "waybill-%s.timer", name); /* fits */
-	trouble = check_timer_trouble(check, timer);
-	verdict_set(verdict, VERDICT_OK, "it ran %s ago", facts_age(age_s));
-	if (trouble == NULL)
-		return;
-	verdict_set(verdict, VERDICT_WARN, "it ran %s ago, but %s %s",
-	    facts_age(age_s), timer, trouble);
-	check_timer_cure(timer, verdict);
-}
-
 /* What a timer has to have done lately. */
 static void
 judge_timer(struct check *check, long long age_s, long long late_s,
     const char *name, struct verdict *verdict)
 {
+	char timer[TIMER_BYTES];
+
 	if (age_s < 0) {
 		verdict_set(verdict, VERDICT_WARN, "it has never run");
 		verdict_cure(verdict,
@@ -226,7 +209,11 @@ judge_timer(struct check *check, long long age_s, long long late_s,
 		    "waybill-%s -n 20",
 		    name, name);
 	} else {
-		judge_next(check, age_s, name, verdict);
+		verdict_set(
+		    verdict, VERDICT_OK, "it ran %s ago", facts_age(age_s));
+		(void)snprintf(
+		    timer, sizeof(timer), "waybill-%s.timer", name); /* fits */
+		check_timer(check, timer, verdict);
 	}
 }
 
