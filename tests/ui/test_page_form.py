@@ -78,6 +78,18 @@ def test_nothing_jumps(page, state, width):
     assert page.shifts() == []
 
 
+@pytest.mark.parametrize("width", (390, 768, 1280, 1920))
+def test_the_name_stands_still_while_the_rest_is_read(page, width):
+    """A browser may draw what it has parsed: the name alone, of all that is on top."""
+    page.resize(width, 900)
+    page.answer_with(browser.answers_of())
+    page.sign_in()
+    whole = page.boxes(".top .home, .top .home img")
+    page.run("document.querySelectorAll('.top > :not(.home)')"
+             ".forEach((one) => one.remove())")
+    assert page.boxes(".top .home, .top .home img") == whole
+
+
 def let_rows_arrive(page, width):
     page.resize(width, 900)
     page.answer_with(browser.answers_of())
