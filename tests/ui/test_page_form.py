@@ -90,6 +90,17 @@ def test_the_name_stands_still_while_the_rest_is_read(page, width):
     assert page.boxes(".top .home, .top .home img") == whole
 
 
+@pytest.mark.parametrize("width", (390, 900, 1280, 1920))
+def test_signs_stand_still_while_the_last_is_told(page, width):
+    page.resize(width, 900)
+    page.answer_with(browser.answers_of())
+    page.sign_in()
+    page.wait(lambda: "days" in page.text("#sign-complete"), "the ledger")
+    told = page.boxes(".strip, .signs, .signs li, .as-of")
+    page.run("document.getElementById('sign-complete').textContent = 'Completeness –'")
+    assert page.boxes(".strip, .signs, .signs li, .as-of") == told
+
+
 def let_rows_arrive(page, width):
     page.resize(width, 900)
     page.answer_with(browser.answers_of())
