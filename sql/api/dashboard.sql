@@ -10,21 +10,19 @@ as $$
 declare
     v_body json;
 begin
-    -- production counts when it has shipments and nothing of it is unmerged.  The
+    -- production counts when it has shipments, and so when it has a ready answer.  The
     -- first note, and not whether one exists, which may read all that was merged
     -- since the last vacuum
     select d.body into v_body
-    from waybill.analytics_state a
-    join waybill.dashboards d on d.mode = a.mode
-    where a.mode = coalesce(p_mode, 'production')
-        and (p_mode is not null or a.shipments > 0)
+    from waybill.dashboards d
+    where d.mode = coalesce(p_mode, 'production')
         and d.days = p_days
         and d.since = waybill.half_day()
         and (
             select n.xid
             from waybill.shipment_deltas n
-            where n.xid >= a.horizon
-                and n.mode = a.mode
+            where n.xid >= d.horizon
+                and n.mode = d.mode
             order by n.xid
             limit 1) is null;
     return case when v_body is not null then v_body

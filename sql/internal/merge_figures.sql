@@ -49,7 +49,8 @@ begin
         or a.horizon > pg_snapshot_xmin(v_taken);
     update waybill.dashboards d
     set since = '-infinity'
-    where v_changed ? d.mode;
+    where v_changed ? d.mode
+        or d.horizon > pg_snapshot_xmin(v_taken);
     return v_merged;
 end
 $$;
