@@ -32,17 +32,22 @@ static const struct parameter parameters[] = {
 
 /* clang-format on */
 
+/* The JSON, or the table when there is a `no_row`. */
 static enum db_status
-ask(struct request *rq, const char *function,
+ask(struct request *rq, const struct figures *figures,
     const struct parameter_values *taken, db_row_function *row,
     db_row_function *no_row, void *context)
 {
+	bool is_json = no_row == NULL;
+
 	return db_call(rq->service->db,
-	    &(struct db_call){ .function = function,
+	    &(struct db_call){
+		.function = is_json ? figures->json : figures->csv,
+		.sql = is_json ? figures->ready : NULL,
 		.values = taken->value + DAYS,
 		.count = MODE - DAYS + 1,
-		.deadline_ms = rq->started_us / 1000 +
-		    (no_row == NULL ? ANSWER_MS : TABLE_MS),
+		.deadline_ms =
+		    rq->started_us / 1000 + (is_json ? ANSWER_MS : TABLE_MS),
 		.no_row = no_row,
 		.is_read = true },
 	    row, context);
@@ -67,7 +72,7 @@ answer_json(struct request *rq, const struct figures *figures,
 	enum db_status status;
 
 	(void)buf_add_string(out, "{\"status\":\"success\",\"data\":");
-	status = ask(rq, figures->json, taken, take_json, NULL, &told);
+	status = ask(rq, figures, taken, take_json, NULL, &told);
 	if (status == DB_OK && buf_add_byte(out, '}'))
 		response_read(rq, out,
 		    &(struct request_header){ "X-Waybill-As-Of", told.as_of },
@@ -82,7 +87,7 @@ answer_csv(struct request *rq, const struct figures *figures,
 {
 	struct buf *out = response_buf();
 	enum db_status status =
-	    ask(rq, figures->csv, taken, csv_add_line, csv_add_header, out);
+	    ask(rq, figures, taken, csv_add_line, csv_add_header, out);
 
 	if (out->failed) {
 		response_refuse(rq, 400, "PARAMETER.INVALID", "days",

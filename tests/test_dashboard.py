@@ -257,6 +257,27 @@ def test_what_is_ready_and_what_is_counted_now_are_the_same(story, reader,
     assert {days: data_of(reader, days=days) for days in (7, 8)} == seen
 
 
+def test_what_is_ready_is_what_is_sent(story, reader, own_db):
+    """As it lies there: of the mode that is asked for, and of the one that counts."""
+    wait_until(lambda: is_ready(own_db, 30), 30, "a merge")
+    own_db("begin; select pg_advisory_xact_lock("
+           "hashtextextended('waybill.merge', 0))")
+    changer = Database(story.database_url)
+    try:
+        changer("update dashboards set body = jsonb_set(body::jsonb, '{days}', '31') "
+                "where days = 30")
+        for asked in ({}, {"mode": "production"}):
+            assert data_of(reader, days=30, **asked)["days"] == 31
+        changer("update dashboards set since = since - interval '12 hours'")
+        assert data_of(reader, days=30)["days"] == 30
+    finally:
+        changer("update dashboards set since = '-infinity'")
+        changer.close()
+        own_db("rollback")
+    wait_until(lambda: is_ready(own_db, 30), 30, "a merge")
+    assert data_of(reader, days=30)["days"] == 30
+
+
 @pytest.mark.parametrize("path", [DASHBOARD, "/analytics", "/stats",
                                   "/carrier-performance"])
 def test_an_unchanged_answer_is_not_sent_again(story, reader, path):
