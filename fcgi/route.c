@@ -251,11 +251,12 @@ static const struct write address_end = {
 	"api.remove_address", NULL, NULL, NULL, NULL, NULL, ADDRESS_ID
 };
 
-/* The page asks for it each second: what is ready is had without the function,
- * whose own cost is a quarter of it.  Of no mode, as api.dashboard does it. */
+/* The page asks for it each second: what is ready is had without the function, which
+ * costs more than to read it.  When no mode is named production counts, if it has
+ * shipments, as in api.dashboard. */
 #define READY_OR_NOW "select coalesce((select r.body from api.ready_dashboards r" \
-	" where r.mode = coalesce($2, 'production') and r.days = $1)," \
-	" api.dashboard($1, $2)) as dashboard"
+	" where r.mode = coalesce($2, 'production') and r.days = $1" \
+	" and ($2 is not null or r.has_shipments)), api.dashboard($1, $2)) as dashboard"
 
 /*                                             JSON                       rows for CSV         ready */
 static const struct figures dashboard =       { "api.dashboard",           "api.daily_figures", READY_OR_NOW };

@@ -2,10 +2,10 @@
  * One connection to PostgreSQL, with deadlines of our own, through libpq.
  *
  * The only file that includes libpq.  It calls functions of the database,
- * `select * from schema.name($1, ...)`, and sends the selects over its views that
- * lists are made of.  Every wait has our own
- * deadline, because libpq waits for ever on a server that hangs: send, poll,
- * and drop the connection when the time is over.
+ * `select * from schema.name($1, ...)`, and sends selects over its views: those that
+ * lists are made of, and the dashboard's.  Every wait has our own deadline, because
+ * libpq waits for ever on a server that hangs: send, poll, and drop the connection
+ * when the time is over.
  * Two things libpq does not let us limit: looking up a host's name (give an
  * address or a socket's directory), and the second of several hosts in one URL
  * is only tried when the first one refuses, not when it is silent.

@@ -1,8 +1,7 @@
 -- Makes the answers ready that people look at most, those that are not: after a
 -- merge, and on a new half day.  Under the lock of merging, or an older answer could
 -- replace a newer; somebody else has it: they, or the next call, will do.  Not of a
--- mode without shipments, nor of one with notes again, of which nobody would read it
--- (api.dashboard).
+-- mode with notes again, of which nobody would read it (api.dashboard).
 create or replace function waybill.make_dashboards()
 returns void
 language plpgsql
@@ -16,16 +15,14 @@ begin
         return;
     end if;
     perform waybill.move_routes(); -- a day may have begun since the merge
-    insert into waybill.dashboards as k (mode, days, since, horizon, body)
-    select a.mode, p.days, v_since, a.horizon,
-        waybill.dashboard_json(a.mode, p.days)
+    insert into waybill.dashboards as k (mode, days, since, body)
+    select a.mode, p.days, v_since, waybill.dashboard_json(a.mode, p.days)
     from waybill.analytics_state a
     cross join (values (7), (30), (90)) as p (days)
-    where a.shipments > 0
-        and not exists (
-            select
-            from waybill.dashboards d
-            where d.mode = a.mode and d.days = p.days and d.since = v_since)
+    where not exists (
+        select
+        from waybill.dashboards d
+        where d.mode = a.mode and d.days = p.days and d.since = v_since)
         and (
             select n.xid
             from waybill.shipment_deltas n
@@ -34,8 +31,7 @@ begin
             order by n.xid
             limit 1) is null
     on conflict (mode, days) do update
-    set (since, horizon, body)
-        = (excluded.since, excluded.horizon, excluded.body);
+    set (since, body) = (excluded.since, excluded.body);
 end
 $$;
 revoke all on function waybill.make_dashboards() from public;

@@ -47,10 +47,8 @@ begin
         merged_at = now()
     where v_merged > 0
         or a.horizon > pg_snapshot_xmin(v_taken);
-    update waybill.dashboards d
-    set since = '-infinity'
-    where v_changed ? d.mode
-        or d.horizon > pg_snapshot_xmin(v_taken);
+    delete from waybill.dashboards d
+    where v_changed ? d.mode;
     return v_merged;
 end
 $$;

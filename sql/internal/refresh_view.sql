@@ -33,7 +33,7 @@ begin
     values (view, v_start, duration_ms, result, v_error, drift);
     if drift > 0 then -- what is ready was made of what was wrong
         perform waybill.hold_merges();
-        update waybill.dashboards d set since = '-infinity';
+        delete from waybill.dashboards;
         perform waybill.make_dashboards();
     end if;
     return next;

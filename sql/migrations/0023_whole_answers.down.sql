@@ -1,0 +1,1 @@
+alter table waybill.dashboards reset (toast_tuple_target);
