@@ -9,7 +9,8 @@
 
 /* Both functions are called with a number of days and a mode (null: the one that
  * analytics count).  The first gives one row of one column, which is JSON; `ready` is
- * NULL, or a select that gives the same with less work when it is ready. */
+ * NULL, or a select with the same values as $1 and $2 that gives the same, with less
+ * work when the database has it ready. */
 struct figures {
 	const char *json; /* api.* */
 	const char *csv;  /* api.* */

@@ -9,4 +9,4 @@ as $$
         timestamptz '2000-01-01 00:00:00+00')
 $$;
 revoke all on function waybill.half_day() from public;
-grant execute on function waybill.half_day() to waybill_worker; -- for a view
+grant execute on function waybill.half_day() to waybill_worker; -- a view asks as who reads it

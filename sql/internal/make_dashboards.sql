@@ -1,7 +1,7 @@
 -- Makes the answers ready that people look at most, those that are not: after a
 -- merge, and on a new half day.  Under the lock of merging, or an older answer could
 -- replace a newer; somebody else has it: they, or the next call, will do.  Not of a
--- mode with notes again, of which nobody would read it (api.dashboard).
+-- mode with notes again, of which nobody would read it (api.ready_dashboards).
 create or replace function waybill.make_dashboards()
 returns void
 language plpgsql
